@@ -1,0 +1,70 @@
+//! Asks the daemon, and turns what comes back into a value or a [`Trouble`].
+
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+
+use serde_json::Value;
+use vauban_daemon::control::client;
+use vauban_daemon::control::protocol::{Reply, Request};
+
+use crate::exit::Trouble;
+
+/// The daemon's answer to a request.
+pub fn ask(socket: &Path, request: &Request) -> Result<Value, Trouble> {
+    let reply = client::call(socket, request).map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => Trouble::Unavailable(format!(
+            "no daemon answers at {}; start one: sudo vauban run",
+            socket.display()
+        )),
+        ErrorKind::PermissionDenied => {
+            Trouble::Denied(format!("{}: permission denied; use sudo", socket.display()))
+        }
+        _ => Trouble::Unavailable(format!("{}: {error}", socket.display())),
+    })?;
+    match reply {
+        Reply::Ok(value) => Ok(value),
+        Reply::No(text) => Err(Trouble::No(text)),
+        Reply::Invalid(text) => Err(Trouble::Usage(text)),
+        Reply::Denied(text) => Err(Trouble::Denied(text)),
+        Reply::Failed(text) => Err(Trouble::Failed(text)),
+    }
+}
+
+/// Prints text that ends without a newline. A reader that has gone away (`| head`) is no error.
+pub fn print(text: &str) -> Result<(), Trouble> {
+    match writeln!(std::io::stdout().lock(), "{}", text.trim_end_matches('\n')) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Prints a value as JSON.
+pub fn print_json(value: &Value) -> Result<(), Trouble> {
+    print(&serde_json::to_string_pretty(value).map_err(|error| Trouble::Failed(error.to_string()))?)
+}
+
+/// A field of an answer, as text; empty when it is not there.
+pub fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A field of an answer, as a number; zero when it is not there.
+pub fn number(value: &Value, pointer: &str) -> u64 {
+    value.pointer(pointer).and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// A field of an answer, as a list; empty when it is not there.
+pub fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The words of a list of texts, the first `most` of them.
+pub fn words(value: &Value, pointer: &str, most: usize) -> String {
+    let all = list(value, pointer);
+    let shown: Vec<&str> = all.iter().take(most).filter_map(Value::as_str).collect();
+    let more = all.len().saturating_sub(most);
+    match more {
+        0 => shown.join(" "),
+        more => format!("{} +{more}", shown.join(" ")),
+    }
+}

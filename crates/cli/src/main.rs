@@ -1,0 +1,168 @@
+//! The `vauban` command: one program, one verb per file in [`verbs`].
+
+#![forbid(unsafe_code)]
+
+mod ask;
+mod demo;
+mod exit;
+mod paint;
+mod table;
+mod verbs;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use vauban_config::duration;
+
+/// Sees port scans, judges them, shuts the door.
+#[derive(Parser)]
+#[command(name = "vauban", version, about = "Sees port scans, judges them, shuts the door")]
+#[command(disable_help_subcommand = true)]
+#[command(after_help = "Exit status: 0 done; 1 the answer is no; 2 wrong usage; 69 no daemon \
+                        answers; 70 something failed; 77 not permitted; 78 the configuration has \
+                        errors.")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// Where the daemon listens.
+#[derive(Args, Clone)]
+struct Socket {
+    /// Control socket of the daemon [default: as configured]
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+}
+
+impl Socket {
+    /// The path: as given, else as configured, else the default. A configuration with errors is
+    /// for `run` to complain about.
+    fn path(self) -> PathBuf {
+        self.socket.unwrap_or_else(|| {
+            vauban_config::load(&vauban_config::Disk, None)
+                .map(|loaded| loaded.config.control.socket)
+                .unwrap_or(vauban_config::Control::default().socket)
+        })
+    }
+}
+
+/// How to show what was asked.
+#[derive(Args, Clone, Copy)]
+struct Show {
+    /// Print JSON, with names that scripts may rely on
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Protect this host, in the foreground, until interrupted
+    Run {
+        /// Configuration file [default: /etc/vauban/vauban.toml, if it exists]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Watch, judge and say what would be done, but drop nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Control socket, in place of the configured one
+        #[arg(long, value_name = "PATH")]
+        socket: Option<PathBuf>,
+    },
+    /// Say how the daemon is doing
+    Status {
+        #[command(flatten)]
+        socket: Socket,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// List the sources that are suspects now
+    Suspects {
+        #[command(flatten)]
+        socket: Socket,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// List the bans in force
+    Bans {
+        #[command(flatten)]
+        socket: Socket,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// Ban an address
+    Ban {
+        /// Address; an IPv6 address means its /64, unless that is shared
+        #[arg(value_name = "ADDR")]
+        subject: String,
+        /// How long, like 90s, 10m, 1h30m, 1d [default: as configured]
+        #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
+        length: Option<std::time::Duration>,
+        /// Why, for `explain`
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        reason: String,
+        #[command(flatten)]
+        socket: Socket,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// End a ban and the suspicion behind it, at once
+    Unban {
+        /// Address
+        #[arg(value_name = "ADDR", required_unless_present = "all", conflicts_with = "all")]
+        address: Option<IpAddr>,
+        /// Everybody
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        socket: Socket,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// Say what is known of an address: each packet that counted, in words
+    Explain {
+        /// Address
+        #[arg(value_name = "ADDR")]
+        address: IpAddr,
+        #[command(flatten)]
+        socket: Socket,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// Print the nftables program that `run` would load; needs no root
+    Ruleset {
+        /// Configuration file [default: /etc/vauban/vauban.toml, if it exists]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// As for a dry run
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Scan a throw-away host with nmap, without and with Vauban, and show the difference
+    Demo {
+        #[command(flatten)]
+        show: Show,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Run { config, dry_run, socket } => verbs::run::run(config, dry_run, socket),
+        Verb::Status { socket, show } => verbs::status::run(&socket.path(), show.json),
+        Verb::Suspects { socket, show } => verbs::suspects::run(&socket.path(), show.json),
+        Verb::Bans { socket, show } => verbs::bans::run(&socket.path(), show.json),
+        Verb::Ban { subject, length, reason, socket, show } => {
+            verbs::ban::run(&socket.path(), show.json, subject, length, reason)
+        }
+        Verb::Unban { address, all: _, socket, show } => {
+            verbs::unban::run(&socket.path(), show.json, address)
+        }
+        Verb::Explain { address, socket, show } => {
+            verbs::explain::run(&socket.path(), show.json, address)
+        }
+        Verb::Ruleset { config, dry_run } => verbs::ruleset::run(config, dry_run),
+        Verb::Demo { show } => demo::run(show.json),
+    };
+    exit::code(outcome)
+}

@@ -1,0 +1,85 @@
+//! `vauban explain`.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use vauban_config::duration;
+use vauban_daemon::control::protocol::Request;
+
+use super::bans::left;
+use crate::ask::{ask, list, number, print, print_json, text};
+use crate::exit::Trouble;
+use crate::paint::{ALERT, FAINT, GOOD, WARN, paint};
+
+/// Says what is known of an address. Nothing known is an answer of no.
+pub fn run(socket: &Path, json: bool, address: IpAddr) -> Result<(), Trouble> {
+    let answer = ask(socket, &Request::Explain { address })?;
+    if json {
+        print_json(&answer)?
+    } else {
+        print(&words(&answer))?
+    }
+    if text(&answer, "/state") == "unknown" {
+        return Err(Trouble::No(format!("nothing is known of {address}")));
+    }
+    Ok(())
+}
+
+/// The answer in words.
+pub fn words(answer: &Value) -> String {
+    let (address, subject) = (text(answer, "/address"), text(answer, "/subject"));
+    let of = if address == subject { String::new() } else { format!(" (as {subject})") };
+    let mut lines = Vec::new();
+    let span = |pointer: &str| duration::format(Duration::from_secs(number(answer, pointer)));
+    match text(answer, "/state") {
+        "banned" => {
+            let ban = answer.pointer("/ban").unwrap_or(&Value::Null);
+            let times = match number(ban, "/level") {
+                0 | 1 => String::new(),
+                level => format!(", for the {level}. time"),
+            };
+            lines.push(format!(
+                "{address}{of} is {}, for {} more{times}",
+                paint(ALERT, "banned"),
+                left(ban)
+            ));
+            lines.push(format!("  since   {}", text(ban, "/start")));
+            lines.push(format!("  reason  {}", text(ban, "/reason")));
+            let proof = match ban.pointer("/proven") {
+                Some(Value::Bool(true)) => "the address is proven to be the sender's own",
+                _ => "none: packets like these can carry anybody's address",
+            };
+            lines.push(format!("  proof   {proof}"));
+        }
+        "suspect" => lines.push(format!(
+            "{address}{of} is a {} for {} more, unless it probes again",
+            paint(WARN, "suspect"),
+            span("/suspect_for")
+        )),
+        "watched" => lines.push(format!(
+            "{address}{of} is watched: {} of {} distinct closed ports so far",
+            number(answer, "/distinct_ports"),
+            number(answer, "/trigger_ports"),
+        )),
+        "never-banned" => lines.push(format!(
+            "{address} is {}: {}",
+            paint(GOOD, "never banned"),
+            text(answer, "/never/because")
+        )),
+        _ => {}
+    }
+    let evidence = list(answer, "/evidence");
+    if !evidence.is_empty() {
+        lines.push("  what counted:".into());
+    }
+    for item in evidence {
+        lines.push(format!("  {}  {}", paint(FAINT, text(item, "/at")), text(item, "/text")));
+    }
+    match number(answer, "/not_kept") {
+        0 => {}
+        more => lines.push(format!("  and {more} more packets that are not kept")),
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,10 @@
+//! One file per verb: what it asks, and how it shows the answer.
+
+pub mod ban;
+pub mod bans;
+pub mod explain;
+pub mod ruleset;
+pub mod run;
+pub mod status;
+pub mod suspects;
+pub mod unban;

@@ -1,0 +1,82 @@
+//! `vauban status`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use vauban_config::duration;
+use vauban_daemon::control::protocol::Request;
+
+use crate::ask::{ask, number, print, print_json, text};
+use crate::exit::Trouble;
+use crate::paint::{ALERT, FAINT, GOOD, WARN, paint};
+
+/// Says how the daemon is doing.
+pub fn run(socket: &Path, json: bool) -> Result<(), Trouble> {
+    let status = ask(socket, &Request::Status)?;
+    if json { print_json(&status) } else { print(&words(&status)) }
+}
+
+fn words(status: &Value) -> String {
+    let seconds = |pointer: &str| {
+        let value = status.pointer(pointer).and_then(Value::as_f64).unwrap_or_default();
+        duration::format(Duration::from_secs_f64(value))
+    };
+    let counter = |name: &str| number(status, &format!("/kernel/counters/{name}/packets"));
+    let mode = match text(status, "/mode") {
+        "dry-run" => paint(WARN, "dry run: nothing is dropped"),
+        _ => paint(GOOD, "enforcing"),
+    };
+    let program = match text(status, "/kernel/program") {
+        "loaded" => paint(GOOD, "loaded"),
+        other => paint(ALERT, other),
+    };
+    let configuration = match text(status, "/configuration") {
+        "" => "defaults, no file",
+        file => file,
+    };
+    let dropped = if text(status, "/mode") == "dry-run" { "would drop" } else { "dropped" };
+    let lost = ["unreadable", "queue_full", "overruns"]
+        .map(|name| number(status, &format!("/probes/{name}")));
+    let mut lines = vec![
+        format!("vauban {}, up {}, {mode}", text(status, "/version"), seconds("/uptime"),),
+        format!("  kernel program  {program}; table inet vauban"),
+        format!("  configuration   {configuration}"),
+        format!(
+            "  trigger         {} distinct closed ports within {}; a suspect for {}",
+            number(status, "/trigger/ports"),
+            seconds("/trigger/window"),
+            seconds("/trigger/suspect"),
+        ),
+        String::new(),
+        format!("  bans            {}", number(status, "/bans")),
+        format!("  suspects        {}", number(status, "/suspects")),
+        format!("  never banned    {} addresses and prefixes", number(status, "/never")),
+        String::new(),
+        format!("  probes          {}", counter("probes")),
+        format!(
+            "  {dropped:<14}  {} of banned sources, {} probes and {} new connections of suspects",
+            counter("banned"),
+            counter("triggers") + counter("suspect_probes"),
+            counter("suspect_connections"),
+        ),
+    ];
+    if counter("set_full") > 0 {
+        let text = format!("{} probes met a full set and were dropped", counter("set_full"));
+        lines.push(format!("  {}", paint(WARN, &text)));
+    }
+    if lost.iter().any(|count| *count > 0) {
+        let [unreadable, queue_full, overruns] = lost;
+        let text = format!(
+            "copies not judged: {unreadable} unreadable, {queue_full} with a full queue, \
+             {overruns} overruns"
+        );
+        lines.push(format!("  {}", paint(WARN, &text)));
+    }
+    let uncountable = number(status, "/probes/uncountable");
+    if uncountable > 0 {
+        let text = format!("{uncountable} probes with a wrong checksum, never counted");
+        lines.push(format!("  {}", paint(FAINT, &text)));
+    }
+    lines.join("\n")
+}

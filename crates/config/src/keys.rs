@@ -1,0 +1,259 @@
+//! Every key there is: its name, what it takes, where it goes, and one line of why.
+//!
+//! The reader, the example file and the reference manual all come from this table. Defaults do
+//! not stand here: they are what [`Config::default`] holds.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use vauban_engine::Port;
+use vauban_engine::policy::{Allowed, Enforcement, Unproven};
+
+use crate::Config;
+
+/// One key.
+pub(crate) struct Key {
+    /// The table it stands in; empty for those above all tables.
+    pub(crate) table: &'static str,
+    /// Its name there.
+    pub(crate) name: &'static str,
+    /// What it takes, and where that goes.
+    pub(crate) kind: Kind,
+    /// What it is for, in one sentence or two.
+    pub(crate) why: &'static str,
+}
+
+impl Key {
+    /// Its name with its table's: `trigger.window`.
+    pub(crate) fn path(&self) -> String {
+        if self.table.is_empty() {
+            self.name.to_owned()
+        } else {
+            format!("{}.{}", self.table, self.name)
+        }
+    }
+}
+
+/// What a key takes, and where that goes.
+pub(crate) enum Kind {
+    /// `true` or `false`.
+    Switch(Field<bool>),
+    /// A whole number in a range.
+    Count(RangeInclusive<u32>, Field<u32>),
+    /// A span of time in a range.
+    Time(RangeInclusive<Duration>, Field<Duration>),
+    /// Addresses and networks, each with or without a comment.
+    Allowed(Field<Vec<Allowed>>),
+    /// Ports.
+    Ports(Field<Vec<Port>>),
+    /// One of [`UNPROVEN`]'s words.
+    Unproven(Field<Unproven>),
+    /// `33434-33534`.
+    PortRange(Field<RangeInclusive<u16>>),
+    /// An absolute path that fits a socket's address.
+    Socket(Field<PathBuf>),
+}
+
+/// A place in [`Config`].
+pub(crate) struct Field<T> {
+    /// What stands there.
+    pub(crate) get: fn(&Config) -> T,
+    /// Puts something else there.
+    pub(crate) set: fn(&mut Config, T),
+}
+
+macro_rules! field {
+    ($($part:ident).+) => {
+        Field { get: |config| Clone::clone(&config.$($part).+), set: |config, value| config.$($part).+ = value }
+    };
+}
+
+/// The words for [`Unproven`].
+pub(crate) const UNPROVEN: [(&str, Unproven); 1] = [("drop", Unproven::Drop)];
+
+/// The longest path that fits a unix socket's address with its final zero byte: unix(7),
+/// `sun_path`.
+pub(crate) const LONGEST_SOCKET: usize = 107;
+
+const MINUTE: u64 = 60;
+const DAY: u64 = 24 * 60 * MINUTE;
+
+const fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// The tables, in the order of the manual, each with what its keys are about.
+pub(crate) const TABLES: [(&str, &str); 5] = [
+    ("", "What is protected, and whom it must never hit."),
+    ("trigger", "When a source becomes a suspect."),
+    ("ban", "How long bans are: the first one, then `factor` times the last one, up to `limit`."),
+    (
+        "kernel",
+        "How much room the kernel program gets, because attackers decide how full its sets get. \
+         Sources, tried ports and bans are counted apart for IPv4 addresses, IPv6 networks (/64) \
+         and single IPv6 addresses.",
+    ),
+    ("control", "How the `vauban` command reaches the daemon."),
+];
+
+/// All keys, in the order of the manual.
+pub(crate) static KEYS: [Key; 19] = [
+    Key {
+        table: "",
+        name: "dry_run",
+        kind: Kind::Switch(Field {
+            get: |config| config.policy.enforcement == Enforcement::DryRun,
+            set: |config, on| {
+                config.policy.enforcement =
+                    if on { Enforcement::DryRun } else { Enforcement::Enforce };
+            },
+        }),
+        why: "Watch, judge and count, and say what would be done, but drop nothing.",
+    },
+    Key {
+        table: "",
+        name: "allow",
+        kind: Kind::Allowed(field!(policy.allow)),
+        why: "Addresses and networks that are never blocked, whatever they do. Each may carry a \
+              comment: `{ address = \"198.51.100.0/24\", comment = \"office\" }`.",
+    },
+    Key {
+        table: "",
+        name: "served",
+        kind: Kind::Ports(field!(policy.served)),
+        why: "Ports that are served without a socket of this host: DHCP clients on packet \
+              sockets, IPVS, port knocking. A packet to one of them is no probe. A list here \
+              replaces the default one.",
+    },
+    Key {
+        table: "",
+        name: "trap_ports",
+        kind: Kind::Ports(field!(policy.traps)),
+        why: "Ports that only bots try. One packet to one of them makes its source a suspect, \
+              unless this host serves the port. A list here replaces the default one.",
+    },
+    Key {
+        table: "",
+        name: "unproven",
+        kind: Kind::Unproven(field!(policy.unproven)),
+        why: "What a suspect's new connections meet as long as it has not proven that its address \
+              is its own. `\"drop\"` is silence, on ports that are served too.",
+    },
+    Key {
+        table: "trigger",
+        name: "ports",
+        // From 2, because one stray packet proves nothing; a scan of under 100 ports in a window
+        // is a scan by any standard.
+        kind: Kind::Count(2..=100, field!(policy.trigger.ports)),
+        why: "How many different closed ports a source must try within `window` to become a \
+              suspect.",
+    },
+    Key {
+        table: "trigger",
+        name: "window",
+        // Below 100 ms, loss and retransmission decide; a day of patience is more than a token
+        // bucket in the kernel should be asked for.
+        kind: Kind::Time(millis(100)..=seconds(DAY), field!(policy.trigger.window)),
+        why: "Within what time it must have tried them.",
+    },
+    Key {
+        table: "trigger",
+        name: "suspect",
+        kind: Kind::Time(seconds(1)..=seconds(DAY), field!(policy.trigger.suspect)),
+        why: "How long it stays a suspect after its last probe.",
+    },
+    Key {
+        table: "ban",
+        name: "first",
+        kind: Kind::Time(seconds(1)..=seconds(365 * DAY), field!(policy.ban.first)),
+        why: "How long the first ban of a source is.",
+    },
+    Key {
+        table: "ban",
+        name: "factor",
+        kind: Kind::Count(1..=100, field!(policy.ban.factor)),
+        why: "How many times longer each further ban of the same source is. 1 keeps them equal.",
+    },
+    Key {
+        table: "ban",
+        name: "limit",
+        kind: Kind::Time(seconds(1)..=seconds(365 * DAY), field!(policy.ban.limit)),
+        why: "How long a ban is at most; not less than `first`.",
+    },
+    Key {
+        table: "ban",
+        name: "memory",
+        kind: Kind::Time(Duration::ZERO..=seconds(365 * DAY), field!(policy.ban.memory)),
+        why: "How long after the end of a ban its source still counts as a repeat offender.",
+    },
+    Key {
+        table: "kernel",
+        name: "nflog_group",
+        kind: Kind::Count(
+            // 0 is what other tools fall back to.
+            1..=65535,
+            Field {
+                get: |config| u32::from(config.policy.kernel.group),
+                set: |config, group| {
+                    config.policy.kernel.group = u16::try_from(group).unwrap_or(u16::MAX);
+                },
+            },
+        ),
+        why: "The NFLOG group in which the kernel hands copies of probes to the daemon. No other \
+              program may use it.",
+    },
+    Key {
+        table: "kernel",
+        name: "copies_per_second",
+        kind: Kind::Count(1..=1_000_000, field!(policy.kernel.copies_per_second)),
+        why: "How many probes are copied to the daemon per second at most. More are counted, not \
+              copied; suspects are dropped all the same.",
+    },
+    Key {
+        table: "kernel",
+        name: "sources",
+        kind: Kind::Count(16..=1_048_576, field!(policy.kernel.sources)),
+        why: "How many sources can be watched or suspect at a time.",
+    },
+    Key {
+        table: "kernel",
+        name: "tried_ports",
+        kind: Kind::Count(16..=1_048_576, field!(policy.kernel.tried_ports)),
+        why: "How many ports that sources tried can be remembered at a time.",
+    },
+    Key {
+        table: "kernel",
+        name: "bans",
+        kind: Kind::Count(16..=4_194_304, field!(policy.kernel.bans)),
+        why: "How many bans can be held at a time.",
+    },
+    Key {
+        table: "kernel",
+        name: "traceroute",
+        kind: Kind::PortRange(field!(policy.kernel.traceroute)),
+        why: "UDP ports that traceroute sends to for an answer. Packets to them never make a \
+              suspect.",
+    },
+    Key {
+        table: "control",
+        name: "socket",
+        kind: Kind::Socket(field!(control.socket)),
+        why: "The unix socket on which the daemon takes commands: an absolute path of at most 107 \
+              bytes.",
+    },
+];
+
+/// The keys of one table.
+pub(crate) fn of(table: &str) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |key| key.table == table)
+}
+
+/// The names of all tables.
+pub(crate) fn tables() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().map(|(name, _)| *name).filter(|name| !name.is_empty())
+}

@@ -1,0 +1,58 @@
+//! One line per notice, on standard output, as it happens.
+
+use vauban_engine::Notice;
+use vauban_engine::output::Release;
+use vauban_engine::policy::{Enforcement, Policy};
+
+use crate::control::view::time;
+use crate::words;
+
+/// The line for a notice, or none for what only repeats another line.
+///
+/// Shape: `TIME WORD SUBJECT …`, where WORD is one of Suspect, Ban, Unban, Refused, Healed; in a
+/// dry run what is not done begins with `Would`.
+#[must_use]
+pub fn line(notice: &Notice, policy: &Policy) -> Option<String> {
+    let dry = policy.enforcement == Enforcement::DryRun;
+    let trigger = &policy.trigger;
+    Some(match notice {
+        Notice::Suspected { at, subject, source, cause } => {
+            let from = if subject.is_host() { String::new() } else { format!(" (seen: {source})") };
+            format!("{} Suspect {subject}{from}: {}", time(*at), words::cause(cause, trigger))
+        }
+        Notice::Banned(ban) => {
+            let length = ban.remaining(ban.start).map_or_else(|| "ever".into(), words::span);
+            let ports = words::ports(&ban.evidence);
+            let ports = if ports.is_empty() { ports } else { format!(" [{ports}]") };
+            format!(
+                "{} {} {} for {length} ({} ban): {}{ports}",
+                time(ban.start),
+                if dry { "Would ban" } else { "Ban" },
+                ban.subject,
+                words::ordinal(ban.level),
+                words::reason(ban, trigger),
+            )
+        }
+        Notice::Expired { at, subject } => {
+            let word = if dry { "Would unban" } else { "Unban" };
+            format!("{} {word} {subject}: the ban is over", time(*at))
+        }
+        Notice::Unbanned { at, subject, was_banned, by } => {
+            let what = if *was_banned { "ban" } else { "suspicion" };
+            let why = match by {
+                Release::Operator => "by the operator".to_owned(),
+                Release::Never(member) => {
+                    format!("because {} is never banned: {}", member.prefix, member.because)
+                }
+            };
+            format!("{} Unban {subject}: {what} ended {why}", time(*at))
+        }
+        Notice::Refused { at, subject, why } => {
+            format!("{} Refused to ban {subject}: {}", time(*at), words::refusal(why))
+        }
+        Notice::Healed { at, missing, surplus } => format!(
+            "{} Healed: {missing} blocks were missing in the kernel, {surplus} too many",
+            time(*at)
+        ),
+    })
+}

@@ -1,0 +1,64 @@
+//! Requests and replies, with the names that scripts may rely on.
+//!
+//! One request per connection: a JSON object on one line, at most [`LONGEST_REQUEST`] bytes; the
+//! reply is one line too.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// The longest request in bytes, the newline included: a reason may be a paragraph, not a book.
+pub const LONGEST_REQUEST: u64 = 8 * 1024;
+
+/// The longest reason an operator may give, in bytes.
+pub const LONGEST_REASON: usize = 1024;
+
+/// What can be asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// How it goes.
+    Status,
+    /// Who is a suspect.
+    Suspects,
+    /// Who is banned.
+    Bans,
+    /// Ban an address.
+    Ban {
+        /// An address, or the /64 of an IPv6 address.
+        subject: String,
+        /// For how long, in milliseconds; the configured length when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_ms: Option<u64>,
+        /// The operator's words.
+        #[serde(default)]
+        reason: String,
+    },
+    /// End the ban and the suspicion of an address.
+    Unban {
+        /// Whose; everybody's when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<IpAddr>,
+    },
+    /// Everything known of an address.
+    Explain {
+        /// Which.
+        address: IpAddr,
+    },
+}
+
+/// An answer: a view, or why there is none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// Done; the view depends on the verb, see [`super::view`].
+    Ok(serde_json::Value),
+    /// The answer is no; for people.
+    No(String),
+    /// The request makes no sense; for people.
+    Invalid(String),
+    /// The caller may not ask that; for people.
+    Denied(String),
+    /// It should have worked and did not; for people.
+    Failed(String),
+}

@@ -1,0 +1,174 @@
+//! What `--json` shows. Field names are stable: scripts rely on them.
+//!
+//! Times are RFC 3339 in UTC; spans are seconds; addresses and ports are written as everywhere
+//! (`192.0.2.1`, `2001:db8::/64`, `tcp/22`).
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use vauban_engine::detect::Dossier;
+use vauban_engine::evidence::{Evidence, Meaning};
+use vauban_engine::ledger::{Ban, Origin};
+use vauban_engine::policy::Trigger;
+use vauban_engine::{Prefix, Timestamp};
+
+use crate::words;
+
+/// A ban, as `bans`, `ban` and `explain` show it.
+#[derive(Clone, Debug, Serialize)]
+pub struct BanView {
+    /// Whom it covers.
+    pub subject: String,
+    /// The address that was seen.
+    pub source: String,
+    /// When it began.
+    pub start: String,
+    /// When it ends; null for never.
+    pub end: Option<String>,
+    /// Seconds until then; null for never.
+    pub remaining: Option<u64>,
+    /// The how-manieth ban of this subject.
+    pub level: u32,
+    /// `scan` or `operator`.
+    pub origin: &'static str,
+    /// Whether the address is proven to be the sender's own. Scans alone prove nothing.
+    pub proven: bool,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// The distinct ports of the evidence.
+    pub ports: Vec<String>,
+    /// How many packets counted.
+    pub packets: u64,
+}
+
+/// A suspect, as `suspects` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct SuspectView {
+    /// Whom the suspicion covers.
+    pub subject: String,
+    /// Seconds until it lapses, unless it probes again.
+    pub remaining: u64,
+    /// Whether it is banned as well.
+    pub banned: bool,
+    /// What it looks like.
+    pub kind: String,
+    /// The distinct ports of the evidence.
+    pub ports: Vec<String>,
+    /// How many packets counted.
+    pub packets: u64,
+}
+
+/// One packet that counted, as `explain` shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct EvidenceView {
+    /// When it came.
+    pub at: String,
+    /// The address it came from.
+    pub source: String,
+    /// The port it came from.
+    pub source_port: u16,
+    /// The address of ours it went to.
+    pub destination: String,
+    /// The port it went to.
+    pub port: String,
+    /// Its TCP flags; null for UDP.
+    pub flags: Option<String>,
+    /// `closed-port`, `trap-port`, `impossible-flags` or `of-suspect`.
+    pub meaning: &'static str,
+    /// The same in a sentence.
+    pub text: String,
+    /// Its first bytes from the IP header on, in hexadecimal.
+    pub bytes: String,
+}
+
+/// Whole seconds, rounded up: zero would say that it is over.
+#[must_use]
+pub fn seconds(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0)
+}
+
+/// The view of a ban at `now`.
+#[must_use]
+pub fn ban(ban: &Ban, now: Timestamp, trigger: &Trigger) -> BanView {
+    BanView {
+        subject: ban.subject.to_string(),
+        source: ban.source.to_string(),
+        start: time(ban.start),
+        end: ban.end.map(time),
+        remaining: ban.remaining(now).map(seconds),
+        level: ban.level,
+        origin: match ban.origin {
+            Origin::Scan(_) => "scan",
+            Origin::Operator(_) => "operator",
+        },
+        proven: false,
+        reason: words::reason(ban, trigger),
+        ports: ports(&ban.evidence),
+        packets: ban.not_kept.saturating_add(ban.evidence.len() as u64),
+    }
+}
+
+/// The view of a suspect at `now`.
+#[must_use]
+pub fn suspect(
+    subject: &Prefix,
+    dossier: &Dossier<'_>,
+    banned: bool,
+    now: Timestamp,
+) -> SuspectView {
+    let left = dossier.suspect_until.map_or_else(Default::default, |until| until.since(now));
+    SuspectView {
+        subject: subject.to_string(),
+        remaining: seconds(left),
+        banned,
+        kind: words::scan_kind(dossier.evidence),
+        ports: ports(dossier.evidence),
+        packets: dossier.not_kept.saturating_add(dossier.evidence.len() as u64),
+    }
+}
+
+/// The view of a packet that counted.
+#[must_use]
+pub fn evidence(item: &Evidence, trigger: &Trigger) -> EvidenceView {
+    let tcp = item.port.protocol == vauban_engine::Protocol::Tcp;
+    let mut bytes = String::with_capacity(item.bytes.len() * 2);
+    for byte in &item.bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(bytes, "{byte:02x}");
+    }
+    EvidenceView {
+        at: time(item.at),
+        source: item.source.to_string(),
+        source_port: item.source_port,
+        destination: item.destination.to_string(),
+        port: item.port.to_string(),
+        flags: tcp.then(|| item.flags.to_string()),
+        meaning: match item.meaning {
+            Meaning::ClosedPort { .. } => "closed-port",
+            Meaning::TrapPort => "trap-port",
+            Meaning::ImpossibleFlags => "impossible-flags",
+            Meaning::OfSuspect => "of-suspect",
+        },
+        text: words::evidence(item, trigger),
+        bytes,
+    }
+}
+
+fn ports(evidence: &[Evidence]) -> Vec<String> {
+    let mut ports: Vec<_> = evidence.iter().map(|item| item.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports.iter().map(ToString::to_string).collect()
+}
+
+/// A point in time as RFC 3339 in UTC, to the millisecond.
+#[must_use]
+pub fn time(at: Timestamp) -> String {
+    let millis = i64::try_from(at.0 / 1_000_000).unwrap_or(i64::MAX);
+    jiff::Timestamp::from_millisecond(millis).map_or_else(
+        |_| "beyond the calendar".into(),
+        |at| at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string(),
+    )
+}

@@ -1,0 +1,21 @@
+//! The shell around the engine: it reads clocks and sockets, and moves data.
+//!
+//! ```text
+//! sources/nflog ─┐
+//! host (facts)  ─┼─► bounded queue ─► run: engine ─► enforcer
+//! control/      ─┘                          └──────► announce
+//! ```
+//!
+//! What it does not do: compare anything with a threshold, or know firewall syntax.
+
+#![forbid(unsafe_code)]
+
+pub mod announce;
+pub mod clock;
+pub mod control;
+pub mod host;
+pub mod run;
+pub mod sources;
+pub mod words;
+
+pub use run::{Options, RunError, run};

@@ -1,0 +1,213 @@
+//! Answers to what comes through the control socket.
+
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use vauban_enforce::{Reply as Enforced, Request as Enforce};
+use vauban_engine::event::{Command, Event, EventKind};
+use vauban_engine::policy::Enforcement;
+use vauban_engine::{Notice, Prefix};
+
+use super::core::Core;
+use crate::control::protocol::{LONGEST_REASON, Reply, Request};
+use crate::control::view;
+use crate::words;
+
+/// The longest ban that an operator can ask for: ten years, in milliseconds. Longer ones are
+/// typing errors.
+const LONGEST_BAN_MS: u64 = 3650 * 24 * 60 * 60 * 1000;
+
+impl Core {
+    /// The answer to a request; what it changes is done when it returns.
+    pub(super) fn answer(&mut self, request: Request) -> Reply {
+        self.engine.handle_timeout(self.clock.now());
+        self.drain();
+        match request {
+            Request::Status => Reply::Ok(self.status()),
+            Request::Suspects => Reply::Ok(self.suspects()),
+            Request::Bans => Reply::Ok(self.bans()),
+            Request::Ban { subject, for_ms, reason } => self.ban(&subject, for_ms, reason),
+            Request::Unban { address } => self.unban(address),
+            Request::Explain { address } => Reply::Ok(self.explain(address)),
+        }
+    }
+
+    fn command(&mut self, command: Command) -> Vec<Notice> {
+        self.engine.handle(Event { at: self.clock.now(), kind: EventKind::Command(command) });
+        self.drain()
+    }
+
+    fn status(&mut self) -> Value {
+        let counted = self.service.handle(Enforce::Count);
+        let mut counters = Map::new();
+        let kernel = match counted {
+            Enforced::Counted(list) => {
+                for counter in list {
+                    let count = json!({ "packets": counter.packets, "bytes": counter.bytes });
+                    counters.insert(counter.name, count);
+                }
+                "loaded".to_owned()
+            }
+            Enforced::Lost => "missing".to_owned(),
+            other => format!("unknown: {other:?}"),
+        };
+        let policy = self.engine.policy();
+        let tally = self.engine.tally();
+        let loss = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "mode": match policy.enforcement {
+                Enforcement::Enforce => "enforce",
+                Enforcement::DryRun => "dry-run",
+            },
+            "configuration": self.file.as_ref().map(|file| file.display().to_string()),
+            "started": view::time(self.clock.started()),
+            "uptime": self.clock.now().since(self.clock.started()).as_secs(),
+            "trigger": {
+                "ports": policy.trigger.ports,
+                "window": policy.trigger.window.as_secs_f64(),
+                "suspect": policy.trigger.suspect.as_secs_f64(),
+            },
+            "kernel": { "program": kernel, "counters": counters },
+            "suspects": self.engine.suspects().len(),
+            "bans": self.engine.bans().count(),
+            "never": self.engine.never().members().len(),
+            "probes": {
+                "seen": tally.probes,
+                "uncountable": tally.uncountable,
+                "unreadable": loss(&self.losses.unreadable),
+                "queue_full": loss(&self.losses.queue_full),
+                "overruns": loss(&self.losses.overruns),
+            },
+            "decisions": {
+                "suspected": tally.suspected,
+                "banned": tally.banned,
+                "refused": tally.refused,
+            },
+        })
+    }
+
+    fn suspects(&self) -> Value {
+        let now = self.clock.now();
+        let views: Vec<_> = self
+            .engine
+            .suspects()
+            .iter()
+            .map(|(subject, dossier)| {
+                let banned = self.engine.ban_of(subject.addr()).is_some();
+                view::suspect(subject, dossier, banned, now)
+            })
+            .collect();
+        json!({ "suspects": views })
+    }
+
+    fn bans(&self) -> Value {
+        let (now, trigger) = (self.clock.now(), &self.engine.policy().trigger);
+        let views: Vec<_> = self.engine.bans().map(|ban| view::ban(ban, now, trigger)).collect();
+        json!({ "bans": views })
+    }
+
+    fn ban(&mut self, subject: &str, for_ms: Option<u64>, reason: String) -> Reply {
+        let subject: Prefix = match subject.parse() {
+            Ok(subject) => subject,
+            Err(error) => return Reply::Invalid(format!("{subject:?}: {error}")),
+        };
+        if reason.len() > LONGEST_REASON {
+            return Reply::Invalid(format!("the reason is longer than {LONGEST_REASON} bytes"));
+        }
+        if reason.chars().any(char::is_control) {
+            return Reply::Invalid("the reason contains control characters".into());
+        }
+        if for_ms.is_some_and(|ms| ms == 0 || ms > LONGEST_BAN_MS) {
+            return Reply::Invalid("a ban lasts from 1ms to 3650d".into());
+        }
+        let length = for_ms.map(Duration::from_millis);
+        for notice in self.command(Command::Ban { subject, length, reason }) {
+            match notice {
+                Notice::Banned(ban) => {
+                    let trigger = &self.engine.policy().trigger;
+                    let ban = view::ban(&ban, self.clock.now(), trigger);
+                    return Reply::Ok(json!({ "ban": ban }));
+                }
+                Notice::Refused { why, .. } => return Reply::No(words::refusal(&why)),
+                _ => {}
+            }
+        }
+        Reply::Failed("the engine said nothing about it".into())
+    }
+
+    fn unban(&mut self, address: Option<IpAddr>) -> Reply {
+        let command = address.map_or(Command::UnbanAll, Command::Unban);
+        let known = address.is_none_or(|address| {
+            let subject = self.engine.keying().subject(address);
+            self.engine.ban_of(address).is_some() || self.engine.dossier(&subject).is_some()
+        });
+        let unbanned: Vec<_> = self
+            .command(command)
+            .into_iter()
+            .filter_map(|notice| match notice {
+                Notice::Unbanned { subject, was_banned, .. } => {
+                    Some(json!({ "subject": subject.to_string(), "was_banned": was_banned }))
+                }
+                _ => None,
+            })
+            .collect();
+        match address {
+            Some(address) if !known => {
+                Reply::No(format!("{address} is neither banned nor a suspect"))
+            }
+            _ => Reply::Ok(json!({ "unbanned": unbanned })),
+        }
+    }
+
+    fn explain(&self, address: IpAddr) -> Value {
+        let now = self.clock.now();
+        let trigger = &self.engine.policy().trigger;
+        let subject = self.engine.keying().subject(address);
+        let ban = self.engine.ban_of(address);
+        let dossier = self.engine.dossier(&subject);
+        let never = self.engine.never().hit(&Prefix::host(address));
+        let suspect_until = dossier.as_ref().and_then(|dossier| dossier.suspect_until);
+        let state = if ban.is_some() {
+            "banned"
+        } else if never.is_some() {
+            "never-banned"
+        } else if suspect_until.is_some() {
+            "suspect"
+        } else if dossier.is_some() {
+            "watched"
+        } else {
+            "unknown"
+        };
+        // What came after the ban is in the dossier, if anything did; what it rests on is in the
+        // ban, also when the dossier has been forgotten since.
+        let of_ban = ban.map(|ban| (ban.evidence.as_slice(), ban.not_kept));
+        let of_dossier = dossier.as_ref().map(|dossier| (dossier.evidence, dossier.not_kept));
+        let longer =
+            |a: &(&[_], u64), b: &(&[_], u64)| a.0.len() as u64 + a.1 < b.0.len() as u64 + b.1;
+        let (evidence, not_kept) = match (of_ban, of_dossier) {
+            (Some(ban), Some(dossier)) if longer(&ban, &dossier) => dossier,
+            (Some(ban), _) => ban,
+            (None, Some(dossier)) => dossier,
+            (None, None) => (&[][..], 0),
+        };
+        let evidence: Vec<_> = evidence.iter().map(|item| view::evidence(item, trigger)).collect();
+        json!({
+            "address": address.to_string(),
+            "subject": ban.map_or(subject, |ban| ban.subject).to_string(),
+            "state": state,
+            "never": never.map(|member| json!({
+                "prefix": member.prefix.to_string(),
+                "because": member.because.to_string(),
+            })),
+            "suspect_for": suspect_until.map(|until| view::seconds(until.since(now))),
+            "distinct_ports": dossier.as_ref().map_or(0, |dossier| dossier.distinct_ports),
+            "trigger_ports": trigger.ports,
+            "ban": ban.map(|ban| view::ban(ban, now, trigger)),
+            "evidence": evidence,
+            "not_kept": not_kept,
+        })
+    }
+}

@@ -1,0 +1,215 @@
+//! The loop: one owner of engine and enforcer, one queue in.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use vauban_config::{Config, duration};
+use vauban_enforce::message::subject;
+use vauban_enforce::{Reply, Request, Service};
+use vauban_engine::event::{EventKind, Facts};
+use vauban_engine::policy::Enforcement;
+use vauban_engine::{Engine, Event, Notice, Output, Timestamp};
+
+use super::{Incoming, RunError};
+use crate::announce;
+use crate::clock::Clock;
+use crate::control::view::time;
+use crate::host;
+use crate::sources::Losses;
+
+/// How often the host is asked what it is like, and the kernel what it holds.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// Engine and enforcer, and what moves between them.
+pub struct Core {
+    pub(super) engine: Engine,
+    pub(super) service: Service,
+    pub(super) clock: Clock,
+    pub(super) losses: Arc<Losses>,
+    pub(super) file: Option<PathBuf>,
+    facts: Facts,
+    look_again: Timestamp,
+}
+
+impl Core {
+    pub fn new(
+        config: &Config,
+        file: Option<PathBuf>,
+        facts: Facts,
+        service: Service,
+        clock: Clock,
+        losses: Arc<Losses>,
+    ) -> Self {
+        let mut engine = Engine::new(config.policy.clone());
+        engine.handle(Event { at: clock.now(), kind: EventKind::Facts(facts.clone()) });
+        let look_again = clock.now().plus(LOOK_AGAIN);
+        Self { engine, service, clock, losses, file, facts, look_again }
+    }
+
+    /// Moves events until told to stop; then takes the kernel program away.
+    pub fn turn(&mut self, queue: &Receiver<Incoming>) -> Result<(), RunError> {
+        self.greet();
+        loop {
+            let now = self.clock.now();
+            if now >= self.look_again {
+                self.look_again = now.plus(LOOK_AGAIN);
+                self.look(now);
+            }
+            let until =
+                self.engine.next_timeout().map_or(self.look_again, |at| at.min(self.look_again));
+            match queue.recv_timeout(until.since(now)) {
+                Ok(Incoming::Event(event)) => {
+                    self.engine.handle(event);
+                    self.drain();
+                }
+                Ok(Incoming::Request(request, caller)) => {
+                    let reply = self.answer(request);
+                    // A caller that has hung up does not want it any more.
+                    let _ = caller.try_send(reply);
+                }
+                Ok(Incoming::Hangup) => {
+                    self.say(
+                        "Hangup: the configuration is read at start only; restart to change it",
+                    );
+                }
+                Ok(Incoming::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.engine.handle_timeout(self.clock.now());
+                    self.drain();
+                }
+            }
+        }
+        self.say("Stopping: the table inet vauban is taken away, and all bans with it");
+        match self.service.handle(Request::Unload) {
+            Reply::Failed(text) => Err(RunError::Failed(format!("cannot take it away: {text}"))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Carries out what the engine wants, and returns the notices that came with it.
+    pub(super) fn drain(&mut self) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Apply(batch) => {
+                    let reply = self.service.handle(Request::Apply(batch));
+                    self.check(reply);
+                }
+                Output::Announce(notice) => {
+                    if let Some(line) = announce::line(&notice, self.engine.policy()) {
+                        print(&line);
+                    }
+                    notices.push(notice);
+                }
+            }
+        }
+        notices
+    }
+
+    /// Looks at what the host is like and what the kernel holds, and tells the engine.
+    fn look(&mut self, now: Timestamp) {
+        match host::facts() {
+            Ok(facts) if facts != self.facts => {
+                self.facts = facts.clone();
+                let reply = self.service.handle(Request::Learn(facts.clone()));
+                self.check(reply);
+                self.engine.handle(Event { at: now, kind: EventKind::Facts(facts) });
+                self.drain();
+            }
+            Ok(_) => {}
+            Err(error) => self.say(&format!("Trouble: cannot ask for addresses: {error}")),
+        }
+        let reply = self.service.handle(Request::List);
+        self.check(reply);
+    }
+
+    /// What an answer of the enforcer means.
+    fn check(&mut self, reply: Reply) {
+        match reply {
+            Reply::Done | Reply::Counted(_) => {}
+            Reply::Held(held) => {
+                self.engine.handle(Event { at: self.clock.now(), kind: EventKind::Held(held) });
+                // Not through `check`: a kernel that loses blocks at once is tried again later.
+                for notice in self.heal() {
+                    if let Some(line) = announce::line(&notice, self.engine.policy()) {
+                        print(&line);
+                    }
+                }
+            }
+            Reply::Guarded(refused) => {
+                for (op, member) in refused {
+                    self.say(&format!(
+                        "Guard: the enforcer refused to block {}: {} is never banned: {}",
+                        subject(&op),
+                        member.prefix,
+                        member.because
+                    ));
+                }
+            }
+            Reply::Lost => self.reload(),
+            Reply::Failed(text) => self.say(&format!("Trouble: {text}")),
+        }
+    }
+
+    fn heal(&mut self) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Apply(batch) => match self.service.handle(Request::Apply(batch)) {
+                    Reply::Lost => self.say("Trouble: the table inet vauban is gone again"),
+                    Reply::Failed(text) => self.say(&format!("Trouble: {text}")),
+                    _ => {}
+                },
+                Output::Announce(notice) => notices.push(notice),
+            }
+        }
+        notices
+    }
+
+    /// Somebody took our table away: load it again, with every ban.
+    fn reload(&mut self) {
+        self.say("Healed: the table inet vauban was gone; loading it again");
+        let policy = Box::new(self.engine.policy().clone());
+        match self.service.handle(Request::Load(policy, self.facts.clone())) {
+            Reply::Done => {
+                if let Reply::Held(held) = self.service.handle(Request::List) {
+                    let at = self.clock.now();
+                    self.engine.handle(Event { at, kind: EventKind::Held(held) });
+                    self.heal();
+                }
+            }
+            other => self.say(&format!("Trouble: cannot load it again: {other:?}")),
+        }
+    }
+
+    fn greet(&self) {
+        let policy = self.engine.policy();
+        let dry = policy.enforcement == Enforcement::DryRun;
+        let config = self.file.as_ref().map_or_else(
+            || "no configuration file, defaults".into(),
+            |file| format!("configured by {}", file.display()),
+        );
+        self.say(&format!(
+            "Watching ({}{config}): {} distinct closed ports within {} make a suspect for {}",
+            if dry { "dry run, " } else { "" },
+            policy.trigger.ports,
+            duration::format(policy.trigger.window),
+            duration::format(policy.trigger.suspect),
+        ));
+    }
+
+    /// A line of the daemon's own.
+    pub(super) fn say(&self, text: &str) {
+        print(&format!("{} {text}", time(self.clock.now())));
+    }
+}
+
+/// Writes a line; a closed or full standard output is no reason to stop protecting.
+fn print(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
+}

@@ -1,0 +1,77 @@
+//! Where events come from.
+//!
+//! To add one: a file here, a variant in [`SourceKind`]; the compiler then asks for the arm in
+//! [`start`]. A source turns what it hears into an [`Event`] and nothing more: it never compares
+//! with a threshold. When the queue is full it drops and counts; it never waits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::thread::JoinHandle;
+
+use vauban_engine::Event;
+use vauban_sys::nflog::NflogSocket;
+
+use crate::clock::Clock;
+use crate::run::Incoming;
+
+pub mod nflog;
+
+/// Which sources there are, each with what it was opened with while there was privilege.
+pub enum SourceKind {
+    /// The kernel program's copies of probes.
+    Nflog(NflogSocket),
+}
+
+/// Starts a source on a thread of its own. It ends when `stop` is set.
+pub fn start(
+    kind: SourceKind,
+    clock: Clock,
+    queue: Queue,
+    stop: Arc<AtomicBool>,
+) -> std::io::Result<JoinHandle<()>> {
+    match kind {
+        SourceKind::Nflog(socket) => std::thread::Builder::new()
+            .name("nflog".into())
+            .spawn(move || nflog::run(socket, clock, &queue, &stop)),
+    }
+}
+
+/// The way into the engine's queue.
+#[derive(Clone)]
+pub struct Queue {
+    sender: SyncSender<Incoming>,
+    losses: Arc<Losses>,
+}
+
+/// What did not reach the engine.
+#[derive(Debug, Default)]
+pub struct Losses {
+    /// Events dropped because the queue was full.
+    pub queue_full: AtomicU64,
+    /// Times the kernel had to drop copies because nobody read them fast enough.
+    pub overruns: AtomicU64,
+    /// Copies that were no readable probe.
+    pub unreadable: AtomicU64,
+}
+
+impl Queue {
+    /// Into this queue, counting losses there.
+    #[must_use]
+    pub fn new(sender: SyncSender<Incoming>, losses: Arc<Losses>) -> Self {
+        Self { sender, losses }
+    }
+
+    /// Hands an event over, or counts that it could not.
+    pub fn push(&self, event: Event) {
+        if self.sender.try_send(Incoming::Event(event)).is_err() {
+            self.losses.queue_full.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Where losses are counted.
+    #[must_use]
+    pub fn losses(&self) -> &Losses {
+        &self.losses
+    }
+}

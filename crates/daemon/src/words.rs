@@ -1,0 +1,144 @@
+//! Sentences for people: one wording for the log, `explain` and the demo.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use vauban_config::duration;
+use vauban_engine::Protocol;
+use vauban_engine::evidence::{Cause, Evidence, Meaning};
+use vauban_engine::ledger::{Ban, Origin};
+use vauban_engine::net::Port;
+use vauban_engine::output::Refusal;
+use vauban_engine::policy::Trigger;
+
+use crate::control::view;
+
+/// Ports named in one sentence at most; the rest is a number.
+const MOST_PORTS_NAMED: usize = 8;
+
+/// What made a source a suspect.
+#[must_use]
+pub fn cause(cause: &Cause, trigger: &Trigger) -> String {
+    match cause {
+        Cause::DistinctPorts(count) => format!(
+            "{count} distinct closed ports (the trigger is {} within {})",
+            trigger.ports,
+            duration::format(trigger.window)
+        ),
+        Cause::TrapPort(port) => format!("trap port {port}, which nobody serves here"),
+        Cause::ImpossibleFlags(flags) => match flags.scan_name() {
+            Some(name) => format!("{name} segment (flags {flags}), which no TCP stack sends"),
+            None => format!("a segment with flags {flags}, which no TCP stack sends"),
+        },
+        Cause::GoesOn => "a suspect that goes on probing after its ban ended".into(),
+        Cause::KernelCount => "the kernel's own count of its probes".into(),
+    }
+}
+
+/// Why a ban was made.
+#[must_use]
+pub fn reason(ban: &Ban, trigger: &Trigger) -> String {
+    match &ban.origin {
+        Origin::Operator(text) if text.is_empty() => "banned by the operator".into(),
+        Origin::Operator(text) => format!("banned by the operator: {text}"),
+        Origin::Scan(why) => {
+            format!("{}: {}", scan_kind(&ban.evidence), cause(why, trigger))
+        }
+    }
+}
+
+/// What the packets that counted look like: a SYN scan, an XMAS scan, a UDP scan …
+#[must_use]
+pub fn scan_kind(evidence: &[Evidence]) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for item in evidence {
+        let name = match item.port.protocol {
+            Protocol::Udp => "UDP".to_owned(),
+            Protocol::Tcp => item
+                .flags
+                .scan_name()
+                .map_or_else(|| format!("odd-flag ({})", item.flags), str::to_owned),
+        };
+        if !names.contains(&name) && names.len() < 3 {
+            names.push(name);
+        }
+    }
+    if names.is_empty() { "port scan".into() } else { format!("{} scan", names.join(", ")) }
+}
+
+/// The distinct ports of some evidence, as `tcp/22, tcp/23 and 4 more`.
+#[must_use]
+pub fn ports(evidence: &[Evidence]) -> String {
+    let mut ports: Vec<Port> = Vec::new();
+    for item in evidence {
+        if !ports.contains(&item.port) {
+            ports.push(item.port);
+        }
+    }
+    let mut text = String::new();
+    for (index, port) in ports.iter().take(MOST_PORTS_NAMED).enumerate() {
+        let _ = write!(text, "{}{port}", if index == 0 { "" } else { ", " });
+    }
+    if ports.len() > MOST_PORTS_NAMED {
+        let _ = write!(text, " and {} more", ports.len() - MOST_PORTS_NAMED);
+    }
+    text
+}
+
+/// What one packet was, and why it counts.
+#[must_use]
+pub fn evidence(item: &Evidence, trigger: &Trigger) -> String {
+    let what = match item.port.protocol {
+        Protocol::Udp => "UDP packet".to_owned(),
+        Protocol::Tcp => match item.flags.scan_name() {
+            Some(name) => format!("TCP {name}"),
+            None => format!("TCP {}", item.flags),
+        },
+    };
+    let why = match item.meaning {
+        Meaning::ClosedPort { count } => format!(
+            "nobody serves it; distinct closed port {count} of {} within {}",
+            trigger.ports,
+            duration::format(trigger.window)
+        ),
+        Meaning::TrapPort => "a trap port that nobody serves; one hit is the trigger".to_owned(),
+        Meaning::ImpossibleFlags => {
+            format!("flags {} are sent by no TCP stack; one such packet is the trigger", item.flags)
+        }
+        Meaning::OfSuspect => "nobody serves it; from a suspect, dropped in the kernel".to_owned(),
+    };
+    format!("{what} to {}: {why}", item.port)
+}
+
+/// Why a ban was not made.
+#[must_use]
+pub fn refusal(why: &Refusal) -> String {
+    match why {
+        Refusal::Never(member) => {
+            format!("{} is never banned: {}", member.prefix, member.because)
+        }
+        Refusal::LedgerFull => {
+            "as many bans as kernel.bans allows are in force; raise it, or unban some".into()
+        }
+        Refusal::TooWide => "only one address can be banned, or the /64 of an IPv6 address".into(),
+    }
+}
+
+/// The how-manieth: `first`, `2nd`, `3rd`, `4th`.
+#[must_use]
+pub fn ordinal(number: u32) -> String {
+    let suffix = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    if number == 1 { "first".into() } else { format!("{number}{suffix}") }
+}
+
+/// A span as people want it: whole seconds.
+#[must_use]
+pub fn span(span: Duration) -> String {
+    duration::format(Duration::from_secs(view::seconds(span)))
+}

@@ -1,0 +1,221 @@
+//! Blocks in the kernel's nf_tables.
+//!
+//! The program is loaded by `nft -f -`, once; elements come and go by netlink, without a fork.
+
+use std::io::{ErrorKind, Write as _};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use vauban_engine::Prefix;
+use vauban_engine::event::Facts;
+use vauban_engine::key::Keying;
+use vauban_engine::never::NeverSet;
+use vauban_engine::output::{Batch, Block, BlockOp};
+use vauban_engine::policy::Policy;
+use vauban_sys::nft::{Nft, SetOp};
+
+use super::{Enforcer, Trouble};
+use crate::message::Counter;
+use crate::program::{Lane, TABLE, contents, render};
+
+/// A block without end still gets a timeout in the kernel, renewed by the reconciling timer: if
+/// this process dies, it lapses.
+const LONGEST: Duration = Duration::from_secs(366 * DAY);
+
+/// What has more time left than this was asked for without end.
+const ENDLESS: Duration = Duration::from_secs(365 * DAY);
+
+/// Seconds.
+const DAY: u64 = 24 * 60 * 60;
+
+/// No such table, set or element (errno(3)).
+const ENOENT: i32 = 2;
+
+/// The kernel's nf_tables, through a netlink socket that nobody else holds.
+pub struct Nftables {
+    socket: Nft,
+    policy: Policy,
+}
+
+impl Nftables {
+    /// Opens the netlink socket. Needs `CAP_NET_ADMIN`.
+    pub fn open() -> Result<Self, Trouble> {
+        let socket = Nft::open()
+            .map_err(|error| Trouble::Failed(format!("cannot open a netlink socket: {error}")))?;
+        Ok(Self { socket, policy: Policy::default() })
+    }
+
+    fn commit(&mut self, ops: &[SetOp<'_>]) -> Result<(), Trouble> {
+        self.socket.commit(TABLE, ops).map_err(|error| self.explain(&error))
+    }
+
+    /// What an error of a commit means.
+    fn explain(&mut self, error: &std::io::Error) -> Trouble {
+        if error.raw_os_error() == Some(ENOENT)
+            && self.socket.table_exists(TABLE).is_ok_and(|exists| !exists)
+        {
+            return Trouble::Lost;
+        }
+        Trouble::Failed(format!("nf_tables: {error}"))
+    }
+
+    /// Takes an element out of a set in which it may not be.
+    fn delete(&mut self, set: &str, key: &[u8]) -> Result<(), Trouble> {
+        match self.socket.commit(TABLE, &[SetOp::Delete { set, key: key.to_vec() }]) {
+            Err(error) if error.raw_os_error() == Some(ENOENT) => match self.explain(&error) {
+                Trouble::Lost => Err(Trouble::Lost),
+                Trouble::Failed(_) => Ok(()),
+            },
+            Err(error) => Err(self.explain(&error)),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Forgets everything that led to a suspicion; the ports it tried need no forgetting, they
+    /// would only be counted again.
+    fn pardon(&mut self, subject: &Prefix) -> Result<(), Trouble> {
+        let Some((lane, key)) = Lane::of(subject) else { return Ok(()) };
+        for set in ["suspect", "score", "watched"] {
+            self.delete(&format!("{set}{}", lane.suffix()), &key)?;
+        }
+        Ok(())
+    }
+}
+
+fn set_name(lane: Lane) -> &'static str {
+    match lane {
+        Lane::V4 => "banned4",
+        Lane::V6 => "banned6",
+        Lane::V6Exact => "banned6x",
+    }
+}
+
+fn timeout(remaining: Option<Duration>) -> Duration {
+    remaining.unwrap_or(LONGEST).clamp(Duration::from_millis(1), LONGEST)
+}
+
+/// The element operations of a batch, pardons apart.
+///
+/// Unblocking adds the element before it deletes it: deleting one that has just run out would
+/// undo the whole batch, and `destroy` needs a newer kernel than Debian 12's.
+fn operations(batch: &Batch) -> Result<Vec<SetOp<'static>>, Trouble> {
+    let mut ops = Vec::with_capacity(batch.ops.len());
+    for op in &batch.ops {
+        let subject = match op {
+            BlockOp::Block(block) => &block.subject,
+            BlockOp::Unblock(subject) => subject,
+            BlockOp::Pardon(_) => continue,
+        };
+        let (lane, key) = Lane::of(subject)
+            .ok_or_else(|| Trouble::Failed(format!("{subject} is no key of a ban set")))?;
+        let set = set_name(lane);
+        match op {
+            BlockOp::Block(block) => {
+                ops.push(SetOp::Add { set, key, timeout: Some(timeout(block.remaining)) });
+            }
+            BlockOp::Unblock(_) | BlockOp::Pardon(_) => {
+                let brief = Some(Duration::from_secs(1));
+                ops.push(SetOp::Add { set, key: key.clone(), timeout: brief });
+                ops.push(SetOp::Delete { set, key });
+            }
+        }
+    }
+    Ok(ops)
+}
+
+impl Enforcer for Nftables {
+    fn load(&mut self, policy: &Policy, facts: &Facts) -> Result<(), Trouble> {
+        run_nft(&render(policy, facts))?;
+        self.policy = policy.clone();
+        Ok(())
+    }
+
+    fn learn(&mut self, facts: &Facts, never: &NeverSet) -> Result<(), Trouble> {
+        let keying = Keying::new(facts, never);
+        let contents = contents(&self.policy, facts, never, &keying);
+        let mut ops = Vec::new();
+        for (set, ranges) in contents.named() {
+            ops.push(SetOp::Flush { set });
+            for range in ranges {
+                let (first, last) = (range.first.clone(), range.last.clone());
+                ops.push(SetOp::AddInterval { set, first, last });
+            }
+        }
+        self.commit(&ops)
+    }
+
+    fn apply(&mut self, batch: &Batch) -> Result<(), Trouble> {
+        let ops = operations(batch)?;
+        if !ops.is_empty() {
+            self.commit(&ops)?;
+        }
+        for op in &batch.ops {
+            if let BlockOp::Pardon(subject) = op {
+                self.pardon(subject)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn list(&mut self) -> Result<Vec<Block>, Trouble> {
+        let mut blocks = Vec::new();
+        for lane in Lane::ALL {
+            let elements =
+                self.socket.dump(TABLE, set_name(lane)).map_err(|error| self.explain(&error))?;
+            blocks.extend(elements.iter().filter_map(|element| {
+                Some(Block {
+                    subject: lane.subject(&element.key)?,
+                    remaining: element.expires_in.filter(|left| *left < ENDLESS),
+                })
+            }));
+        }
+        Ok(blocks)
+    }
+
+    fn count(&mut self) -> Result<Vec<Counter>, Trouble> {
+        let counters = self.socket.counters(TABLE).map_err(|error| self.explain(&error))?;
+        Ok(counters
+            .into_iter()
+            .map(|c| Counter { name: c.name, packets: c.packets, bytes: c.bytes })
+            .collect())
+    }
+
+    fn unload(&mut self) -> Result<(), Trouble> {
+        // Declared before it is deleted, so that it is no error when it is gone already.
+        run_nft(&format!("table inet {TABLE}\ndelete table inet {TABLE}\n"))
+    }
+}
+
+/// Gives `nft` a program on its standard input.
+fn run_nft(program: &str) -> Result<(), Trouble> {
+    let failed = |text: String| Err(Trouble::Failed(text));
+    let spawned = Command::new("nft")
+        .args(["-f", "-"])
+        // Where nft lives, whatever environment we were started from.
+        .env("PATH", "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = match spawned {
+        Ok(child) => child,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return failed("the program nft is missing; install it: apt install nftables".into());
+        }
+        Err(error) => return failed(format!("cannot start nft: {error}")),
+    };
+    if let Some(mut stdin) = child.stdin.take()
+        && let Err(error) = stdin.write_all(program.as_bytes())
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        return failed(format!("cannot write to nft: {error}"));
+    }
+    match child.wait_with_output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stderr);
+            failed(format!("nft refused the program: {}", text.trim()))
+        }
+        Err(error) => failed(format!("nft did not end: {error}")),
+    }
+}

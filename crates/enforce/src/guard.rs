@@ -1,0 +1,54 @@
+//! The never-ban set, checked a second time where blocks are made.
+//!
+//! The gate in the engine has checked already. This check does not trust it: whatever asks for a
+//! block of a protected address, and for whatever reason, does not get it.
+
+use vauban_engine::event::Facts;
+use vauban_engine::never::{Member, NeverSet};
+use vauban_engine::output::{Batch, BlockOp};
+use vauban_engine::policy::Allowed;
+
+/// Keeps the never-ban set of the enforcing side.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    allow: Vec<Allowed>,
+    never: NeverSet,
+}
+
+impl Guard {
+    /// For this operator's list on a host like this.
+    #[must_use]
+    pub fn new(allow: &[Allowed], facts: &Facts) -> Self {
+        Self { allow: allow.to_vec(), never: NeverSet::new(allow, facts) }
+    }
+
+    /// The host has changed.
+    pub fn learn(&mut self, facts: &Facts) {
+        self.never = NeverSet::new(&self.allow, facts);
+    }
+
+    /// The set as known here.
+    #[must_use]
+    pub fn never(&self) -> &NeverSet {
+        &self.never
+    }
+
+    /// Splits a batch into what may be applied and what may not, with the member that it would
+    /// have hit.
+    #[must_use]
+    pub fn sift(&self, batch: Batch) -> (Batch, Vec<(BlockOp, Member)>) {
+        let mut refused = Vec::new();
+        let mut passed = Batch::default();
+        for op in batch.ops {
+            let hit = match &op {
+                BlockOp::Block(block) => self.never.hit(&block.subject).cloned(),
+                BlockOp::Unblock(_) | BlockOp::Pardon(_) => None,
+            };
+            match hit {
+                Some(member) => refused.push((op, member)),
+                None => passed.ops.push(op),
+            }
+        }
+        (passed, refused)
+    }
+}

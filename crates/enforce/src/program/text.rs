@@ -1,0 +1,334 @@
+//! The program's text.
+
+use std::fmt::Write as _;
+
+use vauban_engine::net::Port;
+use vauban_engine::policy::{Enforcement, Policy, Unproven};
+use vauban_engine::trigger::FIRST_USER_PORT;
+
+use super::lane::Lane;
+use super::ranges::Range;
+use super::rate::{once_per, span};
+use super::sets::SetContents;
+use super::{TABLE, counter, prefix};
+
+/// Bytes of a packet that a copy carries: a whole one on any common link, so that its checksum can
+/// be verified. Longer ones (reassembled fragments) are cut and count for nothing.
+const COPIED_BYTES: u32 = 2048;
+
+/// Writes indented lines.
+struct Writer {
+    out: String,
+    /// Whether the last line was a note, which belongs to what follows it.
+    noted: bool,
+}
+
+impl Writer {
+    fn line(&mut self, text: &str) {
+        let indent = if text.is_empty() { "" } else { "\t\t" };
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.out, "{indent}{text}");
+    }
+
+    fn block(&mut self, head: &str, body: impl FnOnce(&mut Self)) {
+        self.gap();
+        let _ = writeln!(self.out, "\t{head} {{");
+        body(self);
+        self.out.push_str("\t}\n");
+    }
+
+    fn note(&mut self, text: &str) {
+        self.gap();
+        self.noted = true;
+        let _ = writeln!(self.out, "\t# {text}");
+    }
+
+    /// An empty line, but not after a note.
+    fn gap(&mut self) {
+        if !std::mem::take(&mut self.noted) {
+            self.out.push('\n');
+        }
+    }
+}
+
+/// The whole program.
+pub fn program(policy: &Policy, contents: &SetContents) -> String {
+    let mut w = Writer { out: String::new(), noted: false };
+    let mode = match policy.enforcement {
+        Enforcement::Enforce => "",
+        Enforcement::DryRun => "# Dry run: every rule that would drop counts and accepts.\n",
+    };
+    let _ = write!(
+        w.out,
+        "# Vauban's kernel program. Nothing outside this table is ever touched.\n\
+         {mode}\
+         # The first two lines replace what an earlier run may have left.\n\
+         table inet {TABLE}\n\
+         delete table inet {TABLE}\n\
+         table inet {TABLE} {{\n"
+    );
+    for name in counter::ALL {
+        let _ = writeln!(w.out, "\tcounter {name} {{\n\t}}");
+    }
+    sets(&mut w, policy, contents);
+    hooks(&mut w, policy);
+    opening(&mut w, policy);
+    probes(&mut w, policy);
+    for lane in Lane::ALL {
+        lane_chains(&mut w, policy, lane);
+    }
+    w.out.push_str("}\n");
+    w.out
+}
+
+/// What a rule that drops ends in: nothing is dropped in a dry run.
+fn verdict(policy: &Policy) -> &'static str {
+    match policy.enforcement {
+        Enforcement::Enforce => "drop",
+        Enforcement::DryRun => "accept",
+    }
+}
+
+fn sets(w: &mut Writer, policy: &Policy, contents: &SetContents) {
+    w.note("From the configuration and from what this host is like.");
+    for (name, ranges) in contents.named() {
+        let kind = match name {
+            "never4" => "ipv4_addr",
+            "answers" => "inet_service",
+            _ => "ipv6_addr",
+        };
+        w.block(&format!("set {name}"), |w| {
+            w.line(&format!("type {kind}"));
+            w.line("flags interval");
+            elements(w, ranges.iter().map(Range::text));
+        });
+    }
+    for (name, ports) in [("traps", &policy.traps), ("served", &policy.served)] {
+        w.block(&format!("set {name}"), |w| {
+            w.line("type inet_proto . inet_service");
+            let text = |port: &Port| format!("{} . {}", port.protocol.name(), port.number);
+            elements(w, ports.iter().map(text));
+        });
+    }
+    let trigger = &policy.trigger;
+    let remembered = trigger.remembered();
+    let kernel = &policy.kernel;
+    for lane in Lane::ALL {
+        let (suffix, kind) = (lane.suffix(), lane.key_type());
+        w.note(&format!("Sources known by {}.", lane.key()));
+        bounded(w, &format!("banned{suffix}"), kind, "timeout", kernel.bans, None);
+        let dynamic = "dynamic,timeout";
+        let suspects = span(trigger.suspect);
+        bounded(w, &format!("suspect{suffix}"), kind, dynamic, kernel.sources, Some(suspects));
+        bounded(
+            w,
+            &format!("tried{suffix}"),
+            &format!("{kind} . inet_proto . inet_service"),
+            dynamic,
+            kernel.tried_ports,
+            Some(span(remembered)),
+        );
+        // `score` is twice as large and its elements live longer than those of `watched`, so that
+        // only `watched` can be full: then new sources are turned away, and no counted one is lost.
+        let watched = span(remembered);
+        bounded(w, &format!("watched{suffix}"), kind, dynamic, kernel.sources, Some(watched));
+        let scored = span(remembered.saturating_add(trigger.window / 2));
+        let size = kernel.sources.saturating_mul(2);
+        bounded(w, &format!("score{suffix}"), kind, dynamic, size, Some(scored));
+    }
+}
+
+fn bounded(
+    w: &mut Writer,
+    name: &str,
+    kind: &str,
+    flags: &str,
+    size: u32,
+    timeout: Option<String>,
+) {
+    w.block(&format!("set {name}"), |w| {
+        w.line(&format!("type {kind}"));
+        w.line(&format!("size {size}"));
+        w.line(&format!("flags {flags}"));
+        if let Some(timeout) = timeout {
+            w.line(&format!("timeout {timeout}"));
+        }
+    });
+}
+
+fn elements(w: &mut Writer, items: impl Iterator<Item = String>) {
+    let mut items = items.peekable();
+    if items.peek().is_none() {
+        return;
+    }
+    w.line("elements = {");
+    for item in items {
+        w.line(&format!("\t{item},"));
+    }
+    w.line("}");
+}
+
+fn hooks(w: &mut Writer, policy: &Policy) {
+    w.note("Every packet to this host. All established TCP leaves at the fourth rule.");
+    w.block("chain input", |w| {
+        w.line("type filter hook input priority filter - 10; policy accept;");
+        banned_jumps(w);
+        w.line("tcp flags & (syn | ack) == ack accept");
+        w.line("iif lo accept");
+        w.line("meta l4proto != { tcp, udp } accept");
+        w.line("# later fragments carry no ports; the first one is judged for all");
+        w.line("frag frag-off != 0 accept");
+        w.line("ip saddr @never4 accept");
+        w.line("ip6 saddr @never6 accept");
+        w.line("tcp flags & (fin | syn | rst | ack) == syn goto opening");
+        w.line("meta l4proto udp goto datagram");
+        w.line("# answers: backscatter, or to connections that this host opened");
+        w.line("tcp flags & (fin | syn | rst | ack) == syn | ack accept");
+        w.line("tcp flags & (syn | rst) == rst accept");
+        w.line("# what is left is what no stack sends: NULL, FIN, XMAS, SYN+FIN, SYN+RST");
+        w.line("tcp flags & (syn | rst | ack) == 0 goto impossible");
+        w.line("tcp flags & (syn | fin) == syn | fin goto impossible");
+        w.line("tcp flags & (syn | rst) == syn | rst goto impossible");
+    });
+    w.note("Every packet through this host: to containers, to machines behind it.");
+    w.block("chain forward", |w| {
+        w.line("type filter hook forward priority filter - 10; policy accept;");
+        banned_jumps(w);
+    });
+    w.note("The never-ban set stands before the drop, and neighbour discovery (RFC 4861) too.");
+    w.block("chain banned", |w| {
+        w.line("iif lo accept");
+        w.line("ip saddr @never4 accept");
+        w.line("ip6 saddr @never6 accept");
+        w.line(
+            "icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, \
+             nd-neighbor-advert, nd-redirect } accept",
+        );
+        w.line(&format!("counter name {} {}", counter::BANNED, verdict(policy)));
+    });
+}
+
+fn banned_jumps(w: &mut Writer) {
+    for lane in Lane::ALL {
+        w.line(&format!("{} @banned{} goto banned", lane.key(), lane.suffix()));
+    }
+}
+
+fn opening(w: &mut Writer, policy: &Policy) {
+    w.note("A SYN alone. `socket` is the kernel's own word on whether anyone is there for it;");
+    w.note("`transparent { 0, 1 }` holds for every socket there is, in TIME_WAIT too.");
+    w.block("chain opening", |w| {
+        w.line("socket transparent { 0, 1 } goto owned");
+        w.line("meta l4proto . th dport @served goto owned");
+        w.line("goto probe");
+    });
+    w.block("chain datagram", |w| {
+        w.line("udp dport @answers goto answer");
+        w.line(&format!(
+            "udp sport < {FIRST_USER_PORT} udp dport >= {FIRST_USER_PORT} goto answer"
+        ));
+        w.line("goto opening");
+    });
+    w.note("UDP that may answer something this host asked, or be traceroute's: never counted,");
+    w.note("but a suspect's is a probe when nobody is there for it.");
+    w.block("chain answer", |w| {
+        w.line("socket transparent { 0, 1 } accept");
+        w.line("goto probe");
+    });
+    match policy.unproven {
+        Unproven::Drop => {
+            w.note("Served. A suspect opens no new connection while it is one.");
+            w.block("chain owned", |w| {
+                for lane in Lane::ALL {
+                    w.line(&format!("{} @suspect{} goto refuse", lane.key(), lane.suffix()));
+                }
+                w.line("accept");
+            });
+            w.block("chain refuse", |w| {
+                w.line("fib daddr type != local accept");
+                w.line(&format!("counter name {} {}", counter::REFUSED, verdict(policy)));
+            });
+        }
+    }
+}
+
+fn probes(w: &mut Writer, policy: &Policy) {
+    w.note("Nobody serves it. Multicast, broadcast and other hosts' packets are no probes.");
+    for (chain, target) in [("probe", "probe"), ("impossible", "impossible")] {
+        w.block(&format!("chain {chain}"), |w| {
+            w.line("fib daddr type != local accept");
+            w.line(&format!("counter name {}", counter::PROBES));
+            w.line(&format!("ip6 saddr @exact6 goto {target}6x"));
+            w.line(&format!("meta nfproto ipv6 goto {target}6"));
+            w.line(&format!("goto {target}4"));
+        });
+    }
+    w.note("Below the trigger: one copy, and the host answers as always.");
+    w.block("chain below", |w| {
+        copy(w, policy, prefix::BELOW);
+        w.line("accept");
+    });
+    w.note("No room to remember it: closed for probes. Ports with a listener never come here.");
+    w.block("chain full", |w| {
+        w.line(&format!("counter name {} {}", counter::FULL, verdict(policy)));
+    });
+}
+
+fn copy(w: &mut Writer, policy: &Policy, prefix: &str) {
+    let kernel = &policy.kernel;
+    w.line(&format!(
+        "limit rate {rate}/second burst {rate} packets counter name {counter} \
+         log prefix \"{prefix}\" group {group} snaplen {COPIED_BYTES} queue-threshold 1",
+        rate = kernel.copies_per_second,
+        counter = counter::COPIES,
+        group = kernel.group,
+    ));
+}
+
+fn lane_chains(w: &mut Writer, policy: &Policy, lane: Lane) {
+    let (s, key) = (lane.suffix(), lane.key());
+    let tried = format!("{key} . meta l4proto . th dport");
+    w.note(&format!("Sources known by {key}."));
+    w.block(&format!("chain impossible{s}"), |w| {
+        w.line(&format!("{key} @suspect{s} goto suspect{s}"));
+        w.line(&format!("goto trigger{s}"));
+    });
+    w.block(&format!("chain probe{s}"), |w| {
+        w.line(&format!("{key} @suspect{s} goto suspect{s}"));
+        w.line(&format!("meta l4proto . th dport @traps goto trigger{s}"));
+        w.line("udp dport @answers goto below");
+        w.line(&format!("udp sport < {FIRST_USER_PORT} udp dport >= {FIRST_USER_PORT} goto below"));
+        w.line(&format!("{tried} @tried{s} goto again{s}"));
+        w.line(&format!("update @watched{s} {{ {key} }} goto new{s}"));
+        w.line("goto full");
+    });
+    w.note("A port tried before does not count, and is remembered from now on anew.");
+    w.block(&format!("chain again{s}"), |w| {
+        w.line(&format!("update @tried{s} {{ {tried} }}"));
+        w.line("goto below");
+    });
+    w.block(&format!("chain new{s}"), |w| {
+        w.line(&format!("update @tried{s} {{ {tried} }} goto count{s}"));
+        w.line("goto full");
+    });
+    w.note("A token for each new port. Under the limit the first rule matches; over it, or with");
+    w.note("no room for the bucket, it does not.");
+    w.block(&format!("chain count{s}"), |w| {
+        w.line(&format!(
+            "update @score{s} {{ {key} limit rate {} burst {} packets }} goto below",
+            once_per(policy.trigger.window),
+            policy.trigger.ports.saturating_sub(1).max(1),
+        ));
+        w.line(&format!("goto trigger{s}"));
+    });
+    w.block(&format!("chain trigger{s}"), |w| {
+        w.line(&format!("update @suspect{s} {{ {key} }}"));
+        copy(w, policy, prefix::TRIGGER);
+        w.line(&format!("counter name {} {}", counter::TRIGGERS, verdict(policy)));
+    });
+    w.block(&format!("chain suspect{s}"), |w| {
+        w.line(&format!("update @suspect{s} {{ {key} }}"));
+        copy(w, policy, prefix::SUSPECT);
+        w.line(&format!("counter name {} {}", counter::SUSPECT, verdict(policy)));
+    });
+}

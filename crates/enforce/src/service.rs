@@ -1,0 +1,46 @@
+//! The enforcing side of the boundary: takes a request, asks the guard, moves the backend.
+
+use vauban_engine::event::Facts;
+
+use crate::backends::{Enforcer, Trouble};
+use crate::guard::Guard;
+use crate::message::{Reply, Request};
+
+/// An enforcer behind its guard. Nothing else may hold what the backend holds (the netlink
+/// socket, above all).
+pub struct Service {
+    backend: Box<dyn Enforcer>,
+    guard: Guard,
+}
+
+impl Service {
+    /// Around this backend.
+    #[must_use]
+    pub fn new(backend: Box<dyn Enforcer>) -> Self {
+        Self { backend, guard: Guard::new(&[], &Facts::default()) }
+    }
+
+    /// Does what is asked.
+    pub fn handle(&mut self, request: Request) -> Reply {
+        let outcome = match request {
+            Request::Load(policy, facts) => {
+                self.guard = Guard::new(&policy.allow, &facts);
+                self.backend.load(&policy, &facts).map(|()| Reply::Done)
+            }
+            Request::Learn(facts) => {
+                self.guard.learn(&facts);
+                self.backend.learn(&facts, self.guard.never()).map(|()| Reply::Done)
+            }
+            Request::Apply(batch) => {
+                let (passed, refused) = self.guard.sift(batch);
+                self.backend.apply(&passed).map(|()| {
+                    if refused.is_empty() { Reply::Done } else { Reply::Guarded(refused) }
+                })
+            }
+            Request::List => self.backend.list().map(Reply::Held),
+            Request::Count => self.backend.count().map(Reply::Counted),
+            Request::Unload => self.backend.unload().map(|()| Reply::Done),
+        };
+        outcome.unwrap_or_else(Trouble::into_reply)
+    }
+}

@@ -1,0 +1,196 @@
+//! The scan detector: a source that reaches the kernel program's trigger is scanning.
+//!
+//! It follows the kernel's count with the model of [`crate::trigger`], keeps the packets that
+//! counted, and decides at the trigger. Where the kernel says that a source is further than the
+//! model thinks (copies are limited in a flood), the kernel is believed.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+use super::{Bound, Decision, Detector, Dossier};
+use crate::event::{Checksum, Event, EventKind, Facts, Probe, Stage};
+use crate::evidence::{Cause, Evidence, Meaning};
+use crate::net::Prefix;
+use crate::policy::Policy;
+use crate::time::Timestamp;
+use crate::trigger::{Rules, Watched, Weight};
+
+/// Subjects remembered at most. A spoofed flood makes one of each packet; at some 500 bytes each
+/// (one packet of evidence) this many stay below 8 MiB, and a real scanner sends its third probe
+/// long before as many strangers have pushed it out.
+const MOST_SUBJECTS: usize = 8_192;
+
+/// Packets kept of one subject: the trigger's, and enough of what came after to show the method.
+const MOST_EVIDENCE_EACH: usize = 16;
+
+/// Packets kept in all, at some 300 bytes each: 5 MiB.
+const MOST_EVIDENCE: usize = 16_384;
+
+/// The detector's state.
+pub struct ScanDetector {
+    rules: Rules,
+    policy: Policy,
+    sources: BTreeMap<Prefix, Source>,
+    /// The same subjects by the time of their last probe, oldest first.
+    by_age: BTreeSet<(Timestamp, Prefix)>,
+    evidence_kept: usize,
+}
+
+struct Source {
+    watched: Watched,
+    last: Timestamp,
+    evidence: Vec<Evidence>,
+    not_kept: u64,
+}
+
+impl ScanDetector {
+    /// One that has seen nothing.
+    #[must_use]
+    pub fn new(policy: &Policy) -> Self {
+        Self {
+            rules: Rules::new(policy, Facts::default().ephemeral),
+            policy: policy.clone(),
+            sources: BTreeMap::new(),
+            by_age: BTreeSet::new(),
+            evidence_kept: 0,
+        }
+    }
+
+    fn on_probe(&mut self, now: Timestamp, probe: &Probe, subject: Prefix) -> Option<Decision> {
+        if probe.checksum != Checksum::Good {
+            // The host throws such a packet away: anyone can send it in anyone's name and learn
+            // nothing from it, so it is no evidence.
+            return None;
+        }
+        self.make_room(&subject);
+        let rules = &self.rules;
+        let source = self.sources.entry(subject).or_insert_with(|| Source {
+            watched: Watched::new(rules, now),
+            last: now,
+            evidence: Vec::new(),
+            not_kept: 0,
+        });
+        self.by_age.remove(&(source.last, subject));
+        source.last = source.last.max(now);
+        self.by_age.insert((source.last, subject));
+
+        let step = source.watched.step(rules, now, probe);
+        let stage = probe.stage.map_or(step.stage, |kernel| kernel.max(step.stage));
+        if stage > step.stage {
+            source.watched.suspect(rules, now);
+        }
+        let tried = source.watched.tried(rules, now);
+        let meaning = match rules.weigh(probe) {
+            Weight::Impossible => Some(Meaning::ImpossibleFlags),
+            Weight::Trap => Some(Meaning::TrapPort),
+            _ if stage == Stage::Suspect => Some(Meaning::OfSuspect),
+            _ if step.counted => Some(Meaning::ClosedPort { count: tried }),
+            _ => None,
+        };
+        if let Some(meaning) = meaning {
+            if source.evidence.len() < MOST_EVIDENCE_EACH {
+                source.evidence.push(Evidence::new(now, probe, meaning));
+                self.evidence_kept += 1;
+            } else {
+                source.not_kept = source.not_kept.saturating_add(1);
+            }
+        }
+        if stage == Stage::Below {
+            return None;
+        }
+        let cause = match rules.weigh(probe) {
+            Weight::Impossible => Cause::ImpossibleFlags(probe.flags),
+            Weight::Trap => Cause::TrapPort(probe.port),
+            _ if step.stage == Stage::Trigger => Cause::DistinctPorts(tried),
+            // The kernel's word for a source that the model has not caught at the trigger itself:
+            // the trigger's own copy was lost.
+            _ if step.stage == Stage::Below => Cause::KernelCount,
+            _ => Cause::GoesOn,
+        };
+        let fresh = step.stage != Stage::Suspect;
+        Some(Decision { at: now, source: probe.source, subject, cause, fresh })
+    }
+
+    /// Pushes the longest silent subjects out until one more fits.
+    fn make_room(&mut self, subject: &Prefix) {
+        while (self.sources.len() >= MOST_SUBJECTS && !self.sources.contains_key(subject))
+            || self.evidence_kept >= MOST_EVIDENCE
+        {
+            let Some((_, oldest)) = self.by_age.first().copied() else { return };
+            self.remove(&oldest);
+        }
+    }
+
+    fn remove(&mut self, subject: &Prefix) {
+        if let Some(source) = self.sources.remove(subject) {
+            self.by_age.remove(&(source.last, *subject));
+            self.evidence_kept -= source.evidence.len();
+        }
+    }
+}
+
+impl Detector for ScanDetector {
+    fn on_event(&mut self, event: &Event, subject: Prefix) -> Option<Decision> {
+        match &event.kind {
+            EventKind::Probe(probe) => self.on_probe(event.at, probe, subject),
+            EventKind::Command(_) | EventKind::Facts(_) | EventKind::Held(_) => None,
+        }
+    }
+
+    fn on_facts(&mut self, facts: &Facts) {
+        self.rules = Rules::new(&self.policy, facts.ephemeral.clone());
+    }
+
+    fn on_timeout(&mut self, now: Timestamp) {
+        while let Some((_, subject)) = self.by_age.first().copied() {
+            let stale = self
+                .sources
+                .get(&subject)
+                .is_none_or(|source| source.watched.forgotten_at(&self.rules) <= now);
+            if !stale {
+                return;
+            }
+            self.remove(&subject);
+        }
+    }
+
+    fn next_timeout(&self) -> Option<Timestamp> {
+        let (_, subject) = self.by_age.first()?;
+        self.sources.get(subject).map(|source| source.watched.forgotten_at(&self.rules))
+    }
+
+    fn forget(&mut self, subject: Option<Prefix>) {
+        if let Some(subject) = subject {
+            self.remove(&subject);
+        } else {
+            self.sources.clear();
+            self.by_age.clear();
+            self.evidence_kept = 0;
+        }
+    }
+
+    fn dossier(&self, now: Timestamp, subject: &Prefix) -> Option<Dossier<'_>> {
+        self.sources.get(subject).map(|source| Dossier {
+            evidence: &source.evidence,
+            not_kept: source.not_kept,
+            suspect_until: source.watched.suspect_until(now),
+            distinct_ports: source.watched.tried(&self.rules, now),
+        })
+    }
+
+    fn suspects(&self, now: Timestamp) -> Vec<Prefix> {
+        self.sources
+            .iter()
+            .filter(|(_, source)| source.watched.suspect_until(now).is_some())
+            .map(|(subject, _)| *subject)
+            .collect()
+    }
+
+    fn bound(&self) -> Bound {
+        Bound { subjects: MOST_SUBJECTS, evidence: MOST_EVIDENCE }
+    }
+
+    fn remembers(&self) -> Bound {
+        Bound { subjects: self.sources.len(), evidence: self.evidence_kept }
+    }
+}

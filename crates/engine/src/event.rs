@@ -1,0 +1,133 @@
+//! What comes in. Nothing else changes the engine's state.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::ops::RangeInclusive;
+use core::time::Duration;
+
+use crate::flags::{Shape, TcpFlags};
+use crate::net::{Port, Prefix, Protocol};
+use crate::output::Block;
+use crate::time::Timestamp;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// The kinds of event, one per thing that a source can tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// A packet to a port nobody serves, or one no stack would send.
+    Probe(Probe),
+    /// The operator's word.
+    Command(Command),
+    /// What this host is: replaces everything known before.
+    Facts(Facts),
+    /// Every block that the kernel holds right now.
+    Held(Vec<Block>),
+}
+
+/// One packet that the kernel program took for a probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Who says to have sent it.
+    pub source: IpAddr,
+    /// Which of our addresses it was for.
+    pub destination: IpAddr,
+    /// The sender's port.
+    pub source_port: u16,
+    /// The port it was for.
+    pub port: Port,
+    /// TCP control bits; zero for UDP.
+    pub flags: TcpFlags,
+    /// Whether the transport checksum is right.
+    pub checksum: Checksum,
+    /// What the kernel program did with it, when it was the kernel that told us.
+    pub stage: Option<Stage>,
+    /// The packet's first bytes from the IP header on, at most [`Probe::KEPT`].
+    pub bytes: Vec<u8>,
+}
+
+impl Probe {
+    /// How many bytes of a packet are kept as evidence: the longest IPv4 header with the longest
+    /// TCP header is 120, and a UDP probe shows its first words.
+    pub const KEPT: usize = 128;
+
+    /// Whether no stack would send it.
+    #[must_use]
+    pub fn is_impossible(&self) -> bool {
+        self.port.protocol == Protocol::Tcp && self.flags.shape() == Shape::Impossible
+    }
+}
+
+/// What is known of a packet's transport checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checksum {
+    /// Right, or rightly left out (UDP over IPv4), or unfinished as virtual links leave it.
+    Good,
+    /// Wrong: the host throws such a packet away, so it says nothing about its sender.
+    Bad,
+    /// The packet was cut off before its end, so nobody can tell.
+    Unknown,
+}
+
+/// What the kernel program did with a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Below the trigger: the host answered as always.
+    Below,
+    /// This packet was the trigger: its source is a suspect from here on.
+    Trigger,
+    /// Its source was a suspect already.
+    Suspect,
+}
+
+/// What an operator may ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Ban an address.
+    Ban {
+        /// Whom; an IPv6 address means the /64 (or /128) that bans are kept by.
+        subject: Prefix,
+        /// How long; `None` for the length the policy gives.
+        length: Option<Duration>,
+        /// The operator's words, for `explain`.
+        reason: String,
+    },
+    /// End the ban and the suspicion of an address, and forget what it did.
+    Unban(IpAddr),
+    /// The same for everybody.
+    UnbanAll,
+}
+
+/// What this host is, as its kernel tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Its own addresses, on all interfaces.
+    pub own: Vec<IpAddr>,
+    /// The gateways of its default routes.
+    pub gateways: Vec<IpAddr>,
+    /// IPv6 prefixes that are on a link of its own.
+    pub on_link: Vec<Prefix>,
+    /// The ports its own outgoing connections come from.
+    pub ephemeral: RangeInclusive<u16>,
+}
+
+impl Default for Facts {
+    /// A host of which nothing is known; the port range is Linux's default
+    /// (`net.ipv4.ip_local_port_range`, ip(7)).
+    fn default() -> Self {
+        Self {
+            own: Vec::new(),
+            gateways: Vec::new(),
+            on_link: Vec::new(),
+            ephemeral: 32768..=60999,
+        }
+    }
+}

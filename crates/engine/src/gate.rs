@@ -1,0 +1,30 @@
+//! The gate between a detector's decision and a ban.
+//!
+//! Here stands what no amount of evidence overrides: the never-ban set. And here the policy for
+//! sources that have not proven their address takes effect: a further [`Unproven`] is one more
+//! arm.
+
+use crate::detect::Decision;
+use crate::never::{Member, NeverSet};
+use crate::policy::Unproven;
+
+/// What the gate says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// It may become a ban.
+    Ban,
+    /// It may not: it would cover this member of the never-ban set.
+    Never(Member),
+}
+
+/// Asks whether `decision` may become a ban.
+#[must_use]
+pub fn ask(decision: &Decision, never: &NeverSet, unproven: Unproven) -> Passage {
+    if let Some(member) = never.hit(&decision.subject) {
+        return Passage::Never(member.clone());
+    }
+    match unproven {
+        // Without decoys nobody can prove anything: the trigger itself is what a ban rests on.
+        Unproven::Drop => Passage::Ban,
+    }
+}

@@ -1,0 +1,121 @@
+//! What goes out: blocks for the enforcer, notices for people.
+
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use crate::evidence::Cause;
+use crate::ledger::Ban;
+use crate::net::Prefix;
+use crate::never::Member;
+use crate::time::Timestamp;
+
+/// Something that must now happen outside the engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Tell the enforcer.
+    Apply(Batch),
+    /// Tell people.
+    Announce(Notice),
+}
+
+/// Changes to what the enforcer holds, in order; applied all or none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// The changes.
+    pub ops: Vec<BlockOp>,
+}
+
+/// One change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockOp {
+    /// Hold this block. To give one that exists another time, unblock it first.
+    Block(Block),
+    /// Hold no block for exactly this subject; it is no error when there is none.
+    Unblock(Prefix),
+    /// Forget the suspicion of this subject and what led to it.
+    Pardon(Prefix),
+}
+
+/// A subject that reaches nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Whom.
+    pub subject: Prefix,
+    /// How long from now; `None` without end.
+    pub remaining: Option<Duration>,
+}
+
+/// Something people may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A source became a suspect.
+    Suspected {
+        /// When.
+        at: Timestamp,
+        /// Whom the suspicion covers.
+        subject: Prefix,
+        /// The address that was seen.
+        source: IpAddr,
+        /// Why.
+        cause: Cause,
+    },
+    /// A ban was recorded.
+    Banned(Ban),
+    /// A ban ran out.
+    Expired {
+        /// When.
+        at: Timestamp,
+        /// Whose.
+        subject: Prefix,
+    },
+    /// A ban, a suspicion, or both ended before their time.
+    Unbanned {
+        /// When.
+        at: Timestamp,
+        /// Whose.
+        subject: Prefix,
+        /// Whether there was a ban to end (otherwise only suspicion or evidence was forgotten).
+        was_banned: bool,
+        /// Why.
+        by: Release,
+    },
+    /// A ban was not made.
+    Refused {
+        /// When.
+        at: Timestamp,
+        /// Whom it would have covered.
+        subject: Prefix,
+        /// Why not.
+        why: Refusal,
+    },
+    /// What the enforcer held differed from the ledger and is being put right.
+    Healed {
+        /// When.
+        at: Timestamp,
+        /// How many blocks were missing.
+        missing: usize,
+        /// How many were there that should not be.
+        surplus: usize,
+    },
+}
+
+/// Why a ban ended before its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// The operator said so.
+    Operator,
+    /// It covers what has since become a member of the never-ban set.
+    Never(Member),
+}
+
+/// Why a ban was not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It would cover a member of the never-ban set.
+    Never(Member),
+    /// The ledger is full of bans that end later.
+    LedgerFull,
+    /// It covers more than one source (a prefix wider than bans are kept by).
+    TooWide,
+}

@@ -1,0 +1,178 @@
+//! What the operator wants: the one native model that every dialect is translated to.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::RangeInclusive;
+use core::time::Duration;
+
+use crate::net::{Port, Prefix};
+
+/// Everything that can be decided before the first packet. [`Policy::default`] is what protects a
+/// host without a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// When a source becomes a suspect, and for how long.
+    pub trigger: Trigger,
+    /// What a suspect that has not proven its address meets.
+    pub unproven: Unproven,
+    /// How long bans are.
+    pub ban: BanTimes,
+    /// Whether the kernel program drops packets, or only counts what it would drop.
+    pub enforcement: Enforcement,
+    /// Addresses that are never blocked, in the operator's words.
+    pub allow: Vec<Allowed>,
+    /// Ports that only bots try: one hit is the trigger, when nobody serves them.
+    pub traps: Vec<Port>,
+    /// Ports that are served without a socket of this host.
+    pub served: Vec<Port>,
+    /// How the kernel program and this process talk.
+    pub kernel: Kernel,
+}
+
+/// The trigger: the `ports`-th distinct closed port of one source within `window`.
+///
+/// Both the kernel program and [`crate::trigger`] keep it as a token bucket: a source starts with
+/// `ports - 1` tokens, a port it has not tried lately costs one, and one comes back every
+/// `window`; a port that finds none is the trigger. So any `ports` distinct ports within `window`
+/// trigger, whatever their spacing; `ports - 1` ports retried for ever never do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trigger {
+    /// How many distinct ports. 2 to 100.
+    pub ports: u32,
+    /// Within what time.
+    pub window: Duration,
+    /// How long a source stays a suspect after its last probe.
+    pub suspect: Duration,
+}
+
+impl Trigger {
+    /// How long a tried port is remembered after its last try.
+    ///
+    /// `ports - 1` ports that are retried for ever must never trigger. Each costs a token at most
+    /// once per this time, so together at most `ports - 1` at once and `(ports - 1) / remembered`
+    /// on average; the bucket holds `ports - 1` and refills with `1 / window`. They never
+    /// trigger if `remembered >= (ports - 1) * window`. One window more keeps the timers' grain
+    /// out of it.
+    #[must_use]
+    pub fn remembered(&self) -> Duration {
+        self.window.saturating_mul(self.ports)
+    }
+}
+
+/// What a suspect meets that has not proven that its address is its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unproven {
+    /// Its new connections are dropped, to ports with a listener too: silence.
+    Drop,
+}
+
+/// Whether anything is really dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enforcement {
+    /// Yes.
+    Enforce,
+    /// No: watch, judge, count, and say what would have been done.
+    DryRun,
+}
+
+/// How long bans are: `first`, then `factor` times the last one, up to `limit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BanTimes {
+    /// The first ban of a source.
+    pub first: Duration,
+    /// How many times longer each further one is.
+    pub factor: u32,
+    /// The longest one.
+    pub limit: Duration,
+    /// How long after the end of a ban its source counts as a repeat offender.
+    pub memory: Duration,
+}
+
+impl BanTimes {
+    /// The length of a source's ban number `level` (the first is 1).
+    #[must_use]
+    pub fn length(&self, level: u32) -> Duration {
+        let factor = self.factor.saturating_pow(level.saturating_sub(1));
+        self.first.saturating_mul(factor).min(self.limit)
+    }
+}
+
+/// An address or prefix the operator never wants blocked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allowed {
+    /// Whom.
+    pub prefix: Prefix,
+    /// Why, in the operator's words.
+    pub comment: Option<String>,
+}
+
+/// The kernel program's bounds. Attackers decide how full these sets get, so each has a size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// The NFLOG group that carries the copies of probes.
+    pub group: u16,
+    /// Copies per second at most; more are counted and not copied.
+    pub copies_per_second: u32,
+    /// Sources that can be watched or suspect at a time, per kind of key.
+    pub sources: u32,
+    /// Tried ports that can be remembered at a time, per kind of key.
+    pub tried_ports: u32,
+    /// Bans that can be held at a time, per kind of key.
+    pub bans: u32,
+    /// UDP ports that traceroute probes for an ICMP answer; packets to them never feed the
+    /// trigger.
+    pub traceroute: RangeInclusive<u16>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            trigger: Trigger {
+                ports: 3,
+                window: Duration::from_secs(60),
+                suspect: Duration::from_secs(60),
+            },
+            unproven: Unproven::Drop,
+            ban: BanTimes {
+                // The tutorials' three minutes: long enough to lose a scanner, short enough to
+                // forgive a mistake.
+                first: Duration::from_secs(3 * 60),
+                factor: 2,
+                limit: Duration::from_secs(24 * 60 * 60),
+                memory: Duration::from_secs(24 * 60 * 60),
+            },
+            enforcement: Enforcement::Enforce,
+            allow: Vec::new(),
+            traps: default_traps(),
+            // DHCP clients read from packet sockets (RFC 2131, RFC 8415).
+            served: [68, 546].map(Port::udp).to_vec(),
+            kernel: Kernel::default(),
+        }
+    }
+}
+
+impl Default for Kernel {
+    fn default() -> Self {
+        Self {
+            // Any number that no other tool is known to use; 0 to 15 are what tutorials pick.
+            group: 8642,
+            // A hundred times what nmap -T5 sends; at some 5 µs each, a twentieth of a core.
+            copies_per_second: 10_000,
+            sources: 65_536,
+            tried_ports: 65_536,
+            bans: 262_144,
+            // traceroute(8): from 33434, one port per probe; 33534 is the highest that firewalls
+            // commonly leave to it.
+            traceroute: 33434..=33534,
+        }
+    }
+}
+
+/// The trap ports: those that botnets try first and that people and their programs do not.
+///
+/// Telnet and its alternative (Mirai's first two), Android's debug bridge (ADB.Miner),
+/// TR-069 (Mirai's router variant), the Huawei HG532 and Realtek SDK services (CVE-2017-17215,
+/// CVE-2014-8361).
+fn default_traps() -> Vec<Port> {
+    [23, 2323, 5555, 7547, 37215, 52869].map(Port::tcp).to_vec()
+}

@@ -1,0 +1,199 @@
+//! The kernel program's trigger, as a pure model.
+//!
+//! This is the one definition of what the nftables program in `enforce` does to a probe. The
+//! engine runs it on every probe it is told of; a replay, which has no kernel, runs nothing else.
+//! A test sends the same packets through both and compares.
+//!
+//! What it does not model: full kernel sets (they fail closed, see the program), and the limit on
+//! copies.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::event::{Probe, Stage};
+use crate::net::{Port, Protocol};
+use crate::policy::{Policy, Trigger};
+use crate::time::Timestamp;
+
+/// Which probes feed the trigger, and how much.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    trigger: Trigger,
+    traps: Vec<Port>,
+    traceroute: core::ops::RangeInclusive<u16>,
+    ephemeral: core::ops::RangeInclusive<u16>,
+}
+
+/// What a probe is to the trigger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// Never feeds it.
+    None,
+    /// Feeds it by one, if the port is new.
+    One,
+    /// Is the trigger: a segment no stack sends.
+    Impossible,
+    /// Is the trigger: a trap port.
+    Trap,
+}
+
+impl Rules {
+    /// As `policy` and this host's `ephemeral` port range have it.
+    #[must_use]
+    pub fn new(policy: &Policy, ephemeral: core::ops::RangeInclusive<u16>) -> Self {
+        Self {
+            trigger: policy.trigger,
+            traps: policy.traps.clone(),
+            traceroute: policy.kernel.traceroute.clone(),
+            ephemeral,
+        }
+    }
+
+    /// What this probe is to the trigger, whoever sent it.
+    #[must_use]
+    pub fn weigh(&self, probe: &Probe) -> Weight {
+        if probe.is_impossible() {
+            Weight::Impossible
+        } else if self.traps.contains(&probe.port) {
+            Weight::Trap
+        } else if probe.port.protocol == Protocol::Udp && self.may_be_answer(probe) {
+            Weight::None
+        } else {
+            Weight::One
+        }
+    }
+
+    /// Whether a UDP packet may be traceroute's, or a late answer to something this host asked:
+    /// to a port that its own requests leave from, or from a well-known service (port below 1024)
+    /// to a port that is none. Resolvers ask from any port above 1023, not only the ephemeral.
+    fn may_be_answer(&self, probe: &Probe) -> bool {
+        let port = probe.port.number;
+        self.traceroute.contains(&port)
+            || self.ephemeral.contains(&port)
+            || (probe.source_port < FIRST_USER_PORT && port >= FIRST_USER_PORT)
+    }
+}
+
+/// Ports below are well-known services' (RFC 6335 section 6).
+pub const FIRST_USER_PORT: u16 = 1024;
+
+/// What the trigger knows of one source.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// Ports tried lately, with the last try. At most `ports` of them count at any time, and a
+    /// suspect's further ports are not noted, so this stays short.
+    tried: Vec<(Port, Timestamp)>,
+    /// The token bucket's filling, as time: a token is one `window`.
+    tokens: Duration,
+    /// When `tokens` was brought up to date.
+    filled: Timestamp,
+    suspect_until: Option<Timestamp>,
+}
+
+/// What a probe did to its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Where the source stands now.
+    pub stage: Stage,
+    /// Whether the probe counted: a new port, a trap, impossible flags.
+    pub counted: bool,
+}
+
+impl Watched {
+    /// A source never seen before.
+    #[must_use]
+    pub fn new(rules: &Rules, now: Timestamp) -> Self {
+        Self { tried: Vec::new(), tokens: rules.full(), filled: now, suspect_until: None }
+    }
+
+    /// Until when it is a suspect, if it is one at `now`.
+    #[must_use]
+    pub fn suspect_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.suspect_until.filter(|until| *until > now)
+    }
+
+    /// How many distinct ports are remembered at `now`.
+    #[must_use]
+    pub fn tried(&self, rules: &Rules, now: Timestamp) -> u32 {
+        let remembered = rules.trigger.remembered();
+        let count = self.tried.iter().filter(|(_, last)| now.since(*last) < remembered).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// When everything known of it has become worthless.
+    #[must_use]
+    pub fn forgotten_at(&self, rules: &Rules) -> Timestamp {
+        let remembered = rules.trigger.remembered();
+        let last = self.tried.iter().map(|(_, last)| *last).max().unwrap_or(self.filled);
+        last.plus(remembered).max(self.suspect_until.unwrap_or_default())
+    }
+
+    /// Makes it a suspect from `now` on, because the kernel says that it is one.
+    pub fn suspect(&mut self, rules: &Rules, now: Timestamp) {
+        self.suspect_until = Some(now.plus(rules.trigger.suspect));
+    }
+
+    /// Takes note of a probe.
+    pub fn step(&mut self, rules: &Rules, now: Timestamp, probe: &Probe) -> Step {
+        let weight = rules.weigh(probe);
+        let strong = matches!(weight, Weight::Impossible | Weight::Trap);
+        if self.suspect_until(now).is_some() {
+            self.suspect(rules, now);
+            return Step { stage: Stage::Suspect, counted: strong };
+        }
+        let tried = match weight {
+            Weight::None => Tried::Before,
+            Weight::One => self.tries(rules, now, probe.port),
+            Weight::Impossible | Weight::Trap => Tried::TooMany,
+        };
+        if tried == Tried::TooMany {
+            self.suspect(rules, now);
+            return Step { stage: Stage::Trigger, counted: true };
+        }
+        Step { stage: Stage::Below, counted: tried == Tried::New }
+    }
+
+    /// Notes the port and takes a token for it if it is a new one.
+    fn tries(&mut self, rules: &Rules, now: Timestamp, port: Port) -> Tried {
+        let remembered = rules.trigger.remembered();
+        self.tried.retain(|(_, last)| now.since(*last) < remembered);
+        if let Some(known) = self.tried.iter_mut().find(|(tried, _)| *tried == port) {
+            known.1 = now;
+            return Tried::Before;
+        }
+        if self.tried.len() >= rules.most_tried() {
+            self.tried.remove(0);
+        }
+        self.tried.push((port, now));
+        self.tokens = self.tokens.saturating_add(now.since(self.filled)).min(rules.full());
+        self.filled = self.filled.max(now);
+        match self.tokens.checked_sub(rules.trigger.window) {
+            Some(rest) => {
+                self.tokens = rest;
+                Tried::New
+            }
+            None => Tried::TooMany,
+        }
+    }
+}
+
+/// Whether a source tried a port before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tried {
+    Before,
+    New,
+    TooMany,
+}
+
+impl Rules {
+    fn full(&self) -> Duration {
+        self.trigger.window.saturating_mul(self.trigger.ports.saturating_sub(1))
+    }
+
+    /// A source's remembered ports: as many as can count, and as many again for a source that
+    /// comes back each time its suspicion lapses. A source that would need more is a suspect most
+    /// of the time and gains nothing by being forgotten.
+    fn most_tried(&self) -> usize {
+        usize::try_from(self.trigger.ports).unwrap_or(usize::MAX).saturating_mul(2)
+    }
+}

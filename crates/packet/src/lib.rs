@@ -1,0 +1,38 @@
+//! Bytes that strangers sent, read without trust.
+//!
+//! Two doors, both total functions (no input makes them panic):
+//!
+//! ```text
+//! NFLOG copy ───────────────────────────────────► probe() ─► engine's Probe
+//! capture file ─► pcap::Reader ─► network_layer() ──┘
+//! ```
+//!
+//! Inside, one file per layer: `ip` (with `ipv4`, `ipv6` and its extension headers), `transport`
+//! (TCP, UDP), `checksum`. Each reads only as far as it must, by the lengths that the layer above
+//! it gave, and says [`Unreadable`] instead of guessing.
+//!
+//! What it does not do: put fragments together (at the hook where packets come from, the kernel
+//! has done so for IPv4), follow connections, look inside payloads, open files, or read a clock.
+//! Nor does it check the IPv4 header's own checksum: the kernel did, long before that hook.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod checksum;
+mod field;
+mod ip;
+mod ipv4;
+mod ipv6;
+pub mod link;
+pub mod pcap;
+mod probe;
+mod transport;
+mod unreadable;
+
+pub use link::{LinkType, network_layer};
+pub use probe::probe;
+pub use unreadable::Unreadable;

@@ -1,0 +1,33 @@
+//! Safe doors to the Linux kernel.
+//!
+//! This is the only crate of the workspace that may say `unsafe`. Each module is one door:
+//!
+//! | door | what goes through it |
+//! |---|---|
+//! | [`netlink`] | sockets of `AF_NETLINK`; writing and reading the messages on them |
+//! | [`nft`] | elements of `nf_tables` sets, put and taken in atomic batches; lists; counters |
+//! | [`nflog`] | copies of packets that a rule with `log group N` hands out |
+//! | [`route`] | the addresses, gateways and on-link prefixes of this host |
+//! | [`frame`] | whole link-layer frames, sent in bulk |
+//! | [`peer`] | who is at the other end of a local socket |
+//! | [`netns`] | network namespaces |
+//! | [`cpu`] | which processor a thread runs on |
+//!
+//! What it does not do: decide anything, keep state between calls beyond an open socket, log, or
+//! know what its caller is about. Addresses and keys are bytes here; errors are [`std::io::Error`]
+//! with the kernel's own number in [`raw_os_error`](std::io::Error::raw_os_error) where the kernel
+//! gave one. A function that the kernel could keep waiting says for how long at most.
+
+#![allow(unsafe_code, reason = "system calls; every block says why it is sound")]
+#![deny(unsafe_op_in_unsafe_fn)]
+
+pub mod cpu;
+pub mod frame;
+pub mod netlink;
+pub mod netns;
+pub mod nflog;
+pub mod nft;
+pub mod peer;
+pub mod route;
+
+mod socket;

@@ -1,0 +1,59 @@
+//! The numbers of `linux/netfilter/nf_tables.h` that are used here, in their width on the wire.
+
+use crate::netlink::netfilter_type;
+
+/// `NFPROTO_INET`: tables of family `inet`.
+pub(super) const FAMILY_INET: u8 = 1;
+/// `NFNL_SUBSYS_NFTABLES`.
+const SUBSYSTEM: u8 = 10;
+
+/// `NFNL_MSG_BATCH_BEGIN` and `NFNL_MSG_BATCH_END`; their header's resource is the subsystem.
+pub(super) const BATCH_BEGIN: u16 = 0x10;
+pub(super) const BATCH_END: u16 = 0x11;
+pub(super) const BATCH_RESOURCE: u16 = 10;
+
+pub(super) const NEW_TABLE: u16 = netfilter_type(SUBSYSTEM, 0);
+pub(super) const GET_TABLE: u16 = netfilter_type(SUBSYSTEM, 1);
+pub(super) const NEW_ELEMENT: u16 = netfilter_type(SUBSYSTEM, 12);
+pub(super) const GET_ELEMENT: u16 = netfilter_type(SUBSYSTEM, 13);
+pub(super) const DELETE_ELEMENT: u16 = netfilter_type(SUBSYSTEM, 14);
+pub(super) const NEW_OBJECT: u16 = netfilter_type(SUBSYSTEM, 18);
+pub(super) const GET_OBJECT: u16 = netfilter_type(SUBSYSTEM, 19);
+
+/// `NFTA_TABLE_*`.
+pub(super) mod table {
+    pub(in super::super) const NAME: u16 = 1;
+}
+
+/// `NFTA_SET_ELEM_LIST_*`.
+pub(super) mod list {
+    pub(in super::super) const TABLE: u16 = 1;
+    pub(in super::super) const SET: u16 = 2;
+    pub(in super::super) const ELEMENTS: u16 = 3;
+    /// `NFTA_LIST_ELEM`: one entry of any list.
+    pub(in super::super) const ENTRY: u16 = 1;
+}
+
+/// `NFTA_SET_ELEM_*`.
+pub(super) mod element {
+    pub(in super::super) const KEY: u16 = 1;
+    pub(in super::super) const FLAGS: u16 = 3;
+    pub(in super::super) const TIMEOUT: u16 = 4;
+    pub(in super::super) const EXPIRATION: u16 = 5;
+    /// `NFT_SET_ELEM_INTERVAL_END`, a bit of [`FLAGS`].
+    pub(in super::super) const INTERVAL_END: u32 = 1;
+    /// `NFTA_DATA_VALUE`: what a key contains.
+    pub(in super::super) const VALUE: u16 = 1;
+}
+
+/// `NFTA_OBJ_*` and `NFTA_COUNTER_*`.
+pub(super) mod object {
+    pub(in super::super) const TABLE: u16 = 1;
+    pub(in super::super) const NAME: u16 = 2;
+    pub(in super::super) const TYPE: u16 = 3;
+    pub(in super::super) const DATA: u16 = 4;
+    /// `NFT_OBJECT_COUNTER`, a value of [`TYPE`].
+    pub(in super::super) const COUNTER: u32 = 1;
+    pub(in super::super) const COUNTER_BYTES: u16 = 1;
+    pub(in super::super) const COUNTER_PACKETS: u16 = 2;
+}
