@@ -41,9 +41,8 @@ impl Socket {
     /// for `run` to complain about.
     fn path(self) -> PathBuf {
         self.socket.unwrap_or_else(|| {
-            vauban_config::load(&vauban_config::Disk, None)
-                .map(|loaded| loaded.config.control.socket)
-                .unwrap_or(vauban_config::Control::default().socket)
+            let loaded = vauban_config::load(&vauban_config::Disk, None);
+            loaded.map(|loaded| loaded.config.control).unwrap_or_default().socket
         })
     }
 }

@@ -65,7 +65,10 @@ pub(crate) struct Field<T> {
 
 macro_rules! field {
     ($($part:ident).+) => {
-        Field { get: |config| Clone::clone(&config.$($part).+), set: |config, value| config.$($part).+ = value }
+        Field {
+            get: |config| Clone::clone(&config.$($part).+),
+            set: |config, value| config.$($part).+ = value,
+        }
     };
 }
 

@@ -160,7 +160,8 @@ impl Default for Kernel {
             copies_per_second: 10_000,
             sources: 65_536,
             tried_ports: 65_536,
-            bans: 262_144,
+            // At some 600 bytes of memory and evidence each, 40 MiB in the worst flood.
+            bans: 65_536,
             // traceroute(8): from 33434, one port per probe; 33534 is the highest that firewalls
             // commonly leave to it.
             traceroute: 33434..=33534,

@@ -60,7 +60,7 @@ fn a_flood_of_strangers_stays_within_the_bounds_and_hides_nobody() {
             IpAddr::V6(Ipv6Addr::from(high))
         };
         engine.handle(Event { at, kind: probe(stranger, Port::tcp(81)) });
-        if index % 1_000 == 0 && index >= 100_000 && index < 103_000 {
+        if index % 1_000 == 0 && (100_000..103_000).contains(&index) {
             let port = Port::tcp(u16::try_from(index / 1_000).unwrap());
             engine.handle(Event { at, kind: probe(scanner, port) });
         }

@@ -8,9 +8,13 @@
 
 mod namespace;
 
+use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use namespace::{Namespace, nft, run};
+use vauban_sys::netns;
 use vauban_sys::nft::{Element, Nft, SetOp};
 
 const TABLE: &str = "table inet t {
@@ -218,18 +222,59 @@ fn a_hundred_thousand_elements_in_one_commit_and_one_list() {
 }
 
 #[test]
-fn a_commit_with_more_refusals_than_fit_a_page_still_ends() {
+fn more_refusals_than_the_buffer_holds_are_still_one_error() {
     let (_namespace, mut nft) = open();
     // Two sets in turn, so that every operation is a message of its own, and each is refused.
-    let ops: Vec<_> = (0..5000u32)
+    let ops: Vec<_> = (0..30_000u32)
         .map(|i| {
             let key = i.to_be_bytes();
             if i % 2 == 0 { delete("hosts", &key) } else { delete("small", &key) }
         })
         .collect();
+    let start = Instant::now();
     assert_eq!(errno(nft.commit("t", &ops)), Some(libc::ENOENT));
+    assert!(start.elapsed() < Duration::from_secs(1), "waited {:?}", start.elapsed());
     nft.commit("t", &[add("hosts", &[192, 0, 2, 1], None)]).unwrap();
     assert_eq!(keys(&mut nft, "hosts").len(), 1);
+}
+
+#[test]
+fn a_list_is_never_torn_by_commits() {
+    let (namespace, mut nft) = open();
+    let key = |i: u32| (0x0a00_0000 + i).to_be_bytes();
+    let ops: Vec<_> = (0..5000).map(|i| add("hosts", &key(i), MINUTE)).collect();
+    nft.commit("t", &ops).unwrap();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let other = scope.spawn(|| {
+            netns::enter(&namespace.path()).unwrap();
+            let mut nft = Nft::open().unwrap();
+            let mut commits = 0u32;
+            while !stop.load(Ordering::Relaxed) {
+                let i = 1_000_000 + commits;
+                let ops = [add("hosts", &key(i), MINUTE), delete("hosts", &key(i))];
+                nft.commit("t", &[add("hosts", &key(i + 1), MINUTE)]).unwrap();
+                nft.commit("t", &ops).unwrap();
+                commits += 1;
+            }
+        });
+        for _ in 0..10 {
+            match nft.dump("t", "hosts") {
+                Ok(elements) => {
+                    let stable = key(1_000_000);
+                    let mut keys: Vec<_> = elements.into_iter().map(|e| e.key).collect();
+                    keys.retain(|key| key[..] < stable[..]);
+                    keys.sort();
+                    keys.dedup();
+                    assert_eq!(keys.len(), 5000);
+                }
+                Err(error) => assert_eq!(error.kind(), ErrorKind::ResourceBusy),
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        other.join().unwrap();
+    });
+    assert!(keys(&mut nft, "hosts").len() >= 5000);
 }
 
 #[test]

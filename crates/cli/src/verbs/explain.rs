@@ -16,11 +16,7 @@ use crate::paint::{ALERT, FAINT, GOOD, WARN, paint};
 /// Says what is known of an address. Nothing known is an answer of no.
 pub fn run(socket: &Path, json: bool, address: IpAddr) -> Result<(), Trouble> {
     let answer = ask(socket, &Request::Explain { address })?;
-    if json {
-        print_json(&answer)?
-    } else {
-        print(&words(&answer))?
-    }
+    if json { print_json(&answer) } else { print(&words(&answer)) }?;
     if text(&answer, "/state") == "unknown" {
         return Err(Trouble::No(format!("nothing is known of {address}")));
     }
@@ -36,9 +32,9 @@ pub fn words(answer: &Value) -> String {
     match text(answer, "/state") {
         "banned" => {
             let ban = answer.pointer("/ban").unwrap_or(&Value::Null);
-            let times = match number(ban, "/level") {
+            let times = match u32::try_from(number(ban, "/level")).unwrap_or(u32::MAX) {
                 0 | 1 => String::new(),
-                level => format!(", for the {level}. time"),
+                level => format!(", its {} ban", vauban_daemon::words::ordinal(level)),
             };
             lines.push(format!(
                 "{address}{of} is {}, for {} more{times}",

@@ -91,6 +91,18 @@ impl Socket {
         Ok(self.reply.get(..length).unwrap_or_default())
     }
 
+    /// The next datagram of answers if there is one already.
+    ///
+    /// # Errors
+    /// `ENOBUFS` when answers were lost.
+    pub fn receive_now(&mut self) -> io::Result<Option<&[u8]>> {
+        match socket::receive(self.fd.as_fd(), &mut self.reply, Wait::No) {
+            Ok(length) => Ok(self.reply.get(..length)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Says that the last answer to what was sent has been seen, so that the next request need
     /// not look for left-overs.
     pub fn settle(&mut self) {

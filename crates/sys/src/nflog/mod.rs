@@ -29,23 +29,18 @@ const CONFIG: u16 = netfilter_type(4, 1);
 // `NFULA_CFG_*`, `NFULNL_CFG_CMD_BIND` and `NFULNL_COPY_PACKET`.
 const CFG_COMMAND: u16 = 1;
 const CFG_MODE: u16 = 2;
-const CFG_BUFFER_SIZE: u16 = 3;
 const CFG_TIMEOUT: u16 = 4;
 const CFG_THRESHOLD: u16 = 5;
 const COMMAND_BIND: u8 = 1;
 const COPY_PACKET: u8 = 2;
 
-/// Whole packets; the kernel lowers it to what an attribute can carry.
-const COPY_RANGE: u32 = 0xffff;
+/// `struct nfulnl_msg_config_mode`: whole packets, up to 0xffff bytes (the kernel lowers it to
+/// what an attribute can carry).
+const MODE: [u8; 6] = [0, 0, 0xff, 0xff, COPY_PACKET, 0];
 
 /// Packets per datagram, and the longest a packet waits for others (10 ms units).
 const THRESHOLD: u32 = 1;
 const TIMEOUT: u32 = 1;
-
-/// The least room the kernel sets aside per datagram. By default that is a page, which counts
-/// against the receive buffer: with datagrams of one packet each, most of it would be empty.
-/// A small figure means "as long as the packet needs", several times as many packets per buffer.
-const DATAGRAM_ROOM: u32 = 256;
 
 /// Bytes (the kernel doubles the figure for its bookkeeping): some 10,000 copies of small packets
 /// wait here while the reader is busy.
@@ -153,9 +148,7 @@ fn bind(socket: &mut Socket, group: u16) -> io::Result<()> {
     // One message, so that no packet meets a group that is bound but not set up.
     request.message(CONFIG, REQUEST | ACK, sequence, &header, |b| {
         b.attribute(CFG_COMMAND, &[COMMAND_BIND])?;
-        let [a, bb, c, d] = COPY_RANGE.to_be_bytes();
-        b.attribute(CFG_MODE, &[a, bb, c, d, COPY_PACKET, 0])?;
-        b.be32(CFG_BUFFER_SIZE, DATAGRAM_ROOM)?;
+        b.attribute(CFG_MODE, &MODE)?;
         b.be32(CFG_TIMEOUT, TIMEOUT)?;
         b.be32(CFG_THRESHOLD, THRESHOLD)
     })?;

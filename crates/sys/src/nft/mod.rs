@@ -99,10 +99,19 @@ impl Nft {
 
     /// The elements of a set that have not expired, in no particular order.
     ///
+    /// No commit fell into the reading. Elements that packets add and the clock removes are no
+    /// commits: while those come and go, an element that stays may be missing from the list or
+    /// stand in it twice, and no flag says so (the kernel starts each datagram of a list by
+    /// counting from the beginning of its hash table). So an absence here is a hint, and for sets
+    /// that packets fill no more than that.
+    ///
+    /// For the same reason the time grows with the square of the size: 0.2 s for 100,000
+    /// elements, 1.5 s for 200,000 (kernel 6.18).
+    ///
     /// # Errors
     /// `ENOENT`: no such table or set.
-    /// [`ResourceBusy`](io::ErrorKind::ResourceBusy): the rule set of the network namespace kept
-    /// changing while the list was read.
+    /// [`ResourceBusy`](io::ErrorKind::ResourceBusy): each of several readings was disturbed by
+    /// somebody's commit in this network namespace.
     pub fn dump(&mut self, table: &str, set: &str) -> io::Result<Vec<Element>> {
         let mut elements = Vec::new();
         self.list(
@@ -147,7 +156,21 @@ impl Nft {
         }
     }
 
+    /// How many commits the network namespace has seen, by anyone (modulo 2^32).
+    fn generation(&mut self) -> io::Result<Option<u32>> {
+        let sequence = self.socket.next_sequence();
+        self.request.clear();
+        read::request_generation(&mut self.request, sequence)?;
+        let mut found = None;
+        self.socket.request(self.request.bytes(), sequence, |message| {
+            found = found.or(read::generation(message));
+        })?;
+        Ok(found)
+    }
+
     /// Reads a list until one reading was not disturbed.
+    ///
+    /// `NLM_F_DUMP_INTR` alone does not tell: kernel 6.18 never sets it on lists of elements.
     fn list<T>(
         &mut self,
         write: impl Fn(&mut Builder, u32) -> io::Result<()>,
@@ -155,14 +178,15 @@ impl Nft {
         read: impl Fn(netlink::Message<'_>, &mut Vec<T>),
     ) -> io::Result<()> {
         for _ in 0..DUMP_ATTEMPTS {
+            let before = self.generation()?;
             let sequence = self.socket.next_sequence();
             self.request.clear();
             write(&mut self.request, sequence)?;
             items.clear();
             match self.socket.dump(self.request.bytes(), sequence, |message| read(message, items)) {
-                Ok(Dump::Consistent) => return Ok(()),
-                Ok(Dump::Interrupted) => {}
-                // How kernels before the flag, and some lists to this day, say the same.
+                Ok(Dump::Consistent) if self.generation()? == before => return Ok(()),
+                Ok(Dump::Consistent | Dump::Interrupted) => {}
+                // Another way of saying "interrupted".
                 Err(error) if matches!(error.raw_os_error(), Some(libc::EINTR | libc::EAGAIN)) => {}
                 Err(error) => return Err(error),
             }
@@ -178,34 +202,51 @@ impl Nft {
     /// The kernel (`nfnetlink_rcv_batch()` in net/netfilter/nfnetlink.c) tries every message even
     /// after one was refused, then answers in their order: the refused ones, and `last`, which
     /// alone asks for an acknowledgement. What concerns the batch as a whole (no permission, no
-    /// memory, a commit that failed) carries the number of its first message, and then nothing
-    /// that follows matters.
+    /// memory, a commit that failed) carries the number of its first message.
+    ///
+    /// All of that is done when `send` returns. So after a refusal, which decides the outcome, and
+    /// after a loss (many refusals fill the receive buffer), what is there is read and nothing
+    /// more waited for.
     fn settle(&mut self, begin: u32, last: u32) -> io::Result<()> {
         let span = last.wrapping_sub(begin);
-        let mut first_error = None;
-        loop {
-            let mut end = None;
-            for message in Messages::new(self.socket.receive()?) {
+        let mut refusal = None;
+        let mut loss = None;
+        let mut answered = false;
+        while !answered {
+            let answers = if refusal.is_none() && loss.is_none() {
+                match self.socket.receive() {
+                    Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
+                        loss = Some(error);
+                        continue;
+                    }
+                    other => other?,
+                }
+            } else {
+                match self.socket.receive_now() {
+                    Ok(Some(answers)) => answers,
+                    Ok(None) => break,
+                    Err(error) => {
+                        loss = Some(error);
+                        continue;
+                    }
+                }
+            };
+            for message in Messages::new(answers) {
                 let place = message.sequence.wrapping_sub(begin);
                 if message.kind != netlink::ERROR || place > span {
                     continue; // not an answer, or to an earlier batch
                 }
                 let code = message.error().unwrap_or(libc::EPROTO);
-                if code != 0 && first_error.is_none() {
-                    first_error = Some(code);
+                if code != 0 && refusal.is_none() {
+                    refusal = Some(code);
                 }
-                if place == 0 || place == span {
-                    end = Some(place);
-                    break;
-                }
-            }
-            if let Some(place) = end {
-                if place == span {
-                    self.socket.settle(); // otherwise more may follow, to be thrown away later
-                }
-                return first_error.map_or(Ok(()), |code| Err(io::Error::from_raw_os_error(code)));
+                answered |= place == span;
             }
         }
+        if answered {
+            self.socket.settle();
+        }
+        refusal.map(io::Error::from_raw_os_error).or(loss).map_or(Ok(()), Err)
     }
 }
 

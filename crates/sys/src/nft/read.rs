@@ -67,6 +67,16 @@ pub(super) fn request_table(request: &mut Builder, sequence: u32, table: &str) -
     })
 }
 
+pub(super) fn request_generation(request: &mut Builder, sequence: u32) -> io::Result<()> {
+    let header = netfilter_header(0, 0);
+    request.message(uapi::GET_GENERATION, REQUEST | ACK, sequence, &header, |_| Ok(()))
+}
+
+/// The number of the last commit in the network namespace.
+pub(super) fn generation(message: Message<'_>) -> Option<u32> {
+    message.attributes(HEADER).get(uapi::generation::ID)?.be32()
+}
+
 /// Adds the elements of one message.
 pub(super) fn elements(message: Message<'_>, into: &mut Vec<Element>) {
     if message.kind != uapi::NEW_ELEMENT {

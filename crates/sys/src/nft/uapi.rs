@@ -17,12 +17,18 @@ pub(super) const GET_TABLE: u16 = netfilter_type(SUBSYSTEM, 1);
 pub(super) const NEW_ELEMENT: u16 = netfilter_type(SUBSYSTEM, 12);
 pub(super) const GET_ELEMENT: u16 = netfilter_type(SUBSYSTEM, 13);
 pub(super) const DELETE_ELEMENT: u16 = netfilter_type(SUBSYSTEM, 14);
+pub(super) const GET_GENERATION: u16 = netfilter_type(SUBSYSTEM, 16);
 pub(super) const NEW_OBJECT: u16 = netfilter_type(SUBSYSTEM, 18);
 pub(super) const GET_OBJECT: u16 = netfilter_type(SUBSYSTEM, 19);
 
 /// `NFTA_TABLE_*`.
 pub(super) mod table {
     pub(in super::super) const NAME: u16 = 1;
+}
+
+/// `NFTA_GEN_*`.
+pub(super) mod generation {
+    pub(in super::super) const ID: u16 = 1;
 }
 
 /// `NFTA_SET_ELEM_LIST_*`.
