@@ -68,14 +68,14 @@ const LAYERS: &[Layer] = &[
             "vauban-sys",
             "vauban-enforce",
         ],
-        external: &["jiff", "serde", "serde_json", "signal-hook"],
+        external: &["anstyle", "jiff", "serde", "serde_json", "signal-hook"],
         reason: "the shell that moves data between the others: dates for people, JSON for \
                  programs, signals; no async runtime, its sources are few and live long",
     },
     Layer {
         name: "vauban-cli",
         workspace: PRODUCT,
-        external: &["anstyle", "clap", "serde_json", "signal-hook"],
+        external: &["clap", "serde_json", "signal-hook"],
         reason: "the outermost shell: it may see everything and nobody imports it",
     },
     Layer {

@@ -5,7 +5,6 @@
 mod ask;
 mod demo;
 mod exit;
-mod paint;
 mod table;
 mod verbs;
 

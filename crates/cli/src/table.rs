@@ -1,6 +1,6 @@
 //! Columns.
 
-use crate::paint::{self, HEAD};
+use vauban_daemon::paint::{self, HEAD};
 
 /// Rows under headings, each column as wide as its widest cell; the last one is left as it is.
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {

@@ -1,10 +1,12 @@
 //! One line per notice, on standard output, as it happens.
 
+use anstyle::Style;
 use vauban_engine::Notice;
 use vauban_engine::output::Release;
 use vauban_engine::policy::{Enforcement, Policy};
 
 use crate::control::view::time;
+use crate::paint::{ALERT, FAINT, GOOD, WARN, paint};
 use crate::words;
 
 /// The line for a notice, or none for what only repeats another line.
@@ -55,4 +57,26 @@ pub fn line(notice: &Notice, policy: &Policy) -> Option<String> {
             time(*at)
         ),
     })
+}
+
+/// The same line with colour, for a terminal.
+#[must_use]
+pub fn painted(line: &str) -> String {
+    let Some((time, rest)) = line.split_once(' ') else { return line.to_owned() };
+    // The words that a line begins with, as `line` makes them.
+    let styles: [(&str, Style); 6] = [
+        ("Would ban", WARN),
+        ("Suspect", WARN),
+        ("Ban", ALERT),
+        ("Unban", GOOD),
+        ("Trouble:", ALERT),
+        ("Healed:", GOOD),
+    ];
+    let rest = styles
+        .iter()
+        .find_map(|(word, style)| {
+            rest.strip_prefix(word).map(|tail| format!("{}{tail}", paint(*style, word)))
+        })
+        .unwrap_or_else(|| rest.to_owned());
+    format!("{} {rest}", paint(FAINT, time))
 }

@@ -14,6 +14,7 @@ pub mod announce;
 pub mod clock;
 pub mod control;
 pub mod host;
+pub mod paint;
 pub mod run;
 pub mod sources;
 pub mod words;

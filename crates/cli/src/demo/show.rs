@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::SERVED;
 use super::scan::Learned;
-use crate::paint::{ALERT, GOOD, HEAD, paint};
 use crate::table::table;
 use crate::verbs::explain;
+use vauban_daemon::paint::{ALERT, GOOD, HEAD, paint};
 
 /// The comparison, the daemon's own lines, and the explanation.
 pub fn side_by_side(without: &Learned, with: &Learned, log: &str, explanation: &Value) -> String {

@@ -11,7 +11,7 @@ use vauban_daemon::control::protocol::Request;
 use super::bans::left;
 use crate::ask::{ask, list, number, print, print_json, text};
 use crate::exit::Trouble;
-use crate::paint::{ALERT, FAINT, GOOD, WARN, paint};
+use vauban_daemon::paint::{ALERT, FAINT, GOOD, WARN, paint};
 
 /// Says what is known of an address. Nothing known is an answer of no.
 pub fn run(socket: &Path, json: bool, address: IpAddr) -> Result<(), Trouble> {

@@ -9,7 +9,7 @@ use vauban_daemon::control::protocol::Request;
 
 use crate::ask::{ask, number, print, print_json, text};
 use crate::exit::Trouble;
-use crate::paint::{ALERT, FAINT, GOOD, WARN, paint};
+use vauban_daemon::paint::{ALERT, FAINT, GOOD, WARN, paint};
 
 /// Says how the daemon is doing.
 pub fn run(socket: &Path, json: bool) -> Result<(), Trouble> {

@@ -193,7 +193,8 @@ impl Core {
             |file| format!("configured by {}", file.display()),
         );
         self.say(&format!(
-            "Watching ({}{config}): {} distinct closed ports within {} make a suspect for {}",
+            "Watching ({}{config}): {} distinct closed ports within {} make a suspect for {}; \
+             ctrl-C stops",
             if dry { "dry run, " } else { "" },
             policy.trigger.ports,
             duration::format(policy.trigger.window),
@@ -210,6 +211,6 @@ impl Core {
 /// Writes a line; a closed or full standard output is no reason to stop protecting.
 fn print(line: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}");
+    let _ = writeln!(out, "{}", announce::painted(line));
     let _ = out.flush();
 }

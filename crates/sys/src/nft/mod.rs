@@ -214,21 +214,17 @@ impl Nft {
         let mut answered = false;
         while !answered {
             let answers = if refusal.is_none() && loss.is_none() {
-                match self.socket.receive() {
-                    Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => {
-                        loss = Some(error);
-                        continue;
-                    }
-                    other => other?,
-                }
+                self.socket.receive().map(Some)
             } else {
-                match self.socket.receive_now() {
-                    Ok(Some(answers)) => answers,
-                    Ok(None) => break,
-                    Err(error) => {
-                        loss = Some(error);
-                        continue;
-                    }
+                self.socket.receive_now()
+            };
+            let answers = match answers {
+                Ok(Some(answers)) => answers,
+                Ok(None) => break,
+                Err(error) => {
+                    let may_go_on = error.raw_os_error() == Some(libc::ENOBUFS);
+                    loss = Some(error);
+                    if may_go_on { continue } else { break }
                 }
             };
             for message in Messages::new(answers) {

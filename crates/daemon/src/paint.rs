@@ -16,6 +16,7 @@ pub const HEAD: Style = Style::new().bold();
 pub const FAINT: Style = Style::new().dimmed();
 
 /// Whether standard output takes colour.
+#[must_use]
 pub fn wanted() -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     std::io::stdout().is_terminal()
@@ -24,6 +25,7 @@ pub fn wanted() -> bool {
 }
 
 /// The text in a style, if colour is wanted.
+#[must_use]
 pub fn paint(style: Style, text: &str) -> String {
     if wanted() { format!("{style}{text}{style:#}") } else { text.to_owned() }
 }
