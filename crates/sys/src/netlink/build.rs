@@ -28,9 +28,12 @@ impl Builder {
         Self::default()
     }
 
-    /// Forgets the messages and keeps the memory.
+    /// Forgets the messages and keeps the memory, up to a megabyte: ordinary requests need no
+    /// more, and a rare large one shall not cost its size for ever.
     pub fn clear(&mut self) {
+        const KEPT: usize = 1 << 20;
         self.bytes.clear();
+        self.bytes.shrink_to(KEPT);
     }
 
     /// What was written so far.
@@ -181,12 +184,15 @@ mod tests {
     }
 
     #[test]
-    fn clearing_keeps_the_memory() {
+    fn clearing_keeps_a_reasonable_amount_of_memory() {
         let mut builder = Builder::new();
         builder.attribute(1, &[0; 1000]).unwrap();
         let capacity = builder.bytes.capacity();
         builder.clear();
         assert!(builder.bytes().is_empty());
         assert_eq!(builder.bytes.capacity(), capacity);
+        (0..100).try_for_each(|_| builder.attribute(1, &vec![0; 60_000])).unwrap();
+        builder.clear();
+        assert!(builder.bytes.capacity() < 2 << 20);
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! What it does not do: multicast groups, or several requests in flight.
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
@@ -27,7 +28,6 @@ const REPLY_BYTES: usize = 128 * 1024;
 const STALE_LIMIT: usize = 100_000;
 
 /// A netlink socket of one protocol, connected to the kernel.
-#[derive(Debug)]
 pub struct Socket {
     fd: OwnedFd,
     reply: Vec<u8>,
@@ -206,6 +206,12 @@ impl Socket {
             }
         }
         Err(io::Error::from_raw_os_error(libc::EBUSY))
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("fd", &self.fd).finish_non_exhaustive()
     }
 }
 

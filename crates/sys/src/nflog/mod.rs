@@ -9,10 +9,11 @@
 //! # Checksums
 //! A copy is taken before the network card or the peer would have finished the packet, and
 //! carries no flag that says so (queues do, the log does not). On virtual links, loopback and
-//! with receive offload the transport checksum may be only that of the pseudo header.
+//! with receive offload the transport checksum may be only that of the pseudo header, not inverted.
 
 mod copy;
 
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
@@ -72,7 +73,6 @@ pub enum Received {
 /// A socket bound to one NFLOG group.
 ///
 /// Dropping it gives the group back.
-#[derive(Debug)]
 pub struct NflogSocket {
     socket: Socket,
     datagram: Vec<u8>,
@@ -131,6 +131,12 @@ impl NflogSocket {
             }
         }
         Ok(Received::Copies(copies))
+    }
+}
+
+impl fmt::Debug for NflogSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NflogSocket").field("socket", &self.socket).finish_non_exhaustive()
     }
 }
 

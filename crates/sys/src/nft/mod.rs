@@ -17,6 +17,7 @@ mod operation;
 mod read;
 mod uapi;
 
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -40,7 +41,6 @@ const DUMP_ATTEMPTS: usize = 8;
 /// A connection to `nf_tables`.
 ///
 /// It belongs to the network namespace of the thread that opened it.
-#[derive(Debug)]
 pub struct Nft {
     socket: Socket,
     request: Builder,
@@ -76,6 +76,7 @@ impl Nft {
     /// - `ENFILE`: the set is full (`ENOSPC` from some kernels);
     /// - `EEXIST`, `ENOTEMPTY`: a [`SetOp::AddInterval`] overlaps an interval of the set;
     /// - `EINVAL`: a key of the wrong length, a timeout for a set without timeouts, …;
+    /// - `ERANGE`: a timeout of several centuries (the kernel counts nanoseconds);
     /// - `EPERM`: no `CAP_NET_ADMIN`.
     ///
     /// [`InvalidInput`](io::ErrorKind::InvalidInput) without a number: an operation that cannot
@@ -222,9 +223,12 @@ impl Nft {
                 Ok(Some(answers)) => answers,
                 Ok(None) => break,
                 Err(error) => {
-                    let may_go_on = error.raw_os_error() == Some(libc::ENOBUFS);
+                    let more_may_be_there = error.raw_os_error() == Some(libc::ENOBUFS);
                     loss = Some(error);
-                    if may_go_on { continue } else { break }
+                    if more_may_be_there {
+                        continue;
+                    }
+                    break;
                 }
             };
             for message in Messages::new(answers) {
@@ -246,10 +250,18 @@ impl Nft {
     }
 }
 
+impl fmt::Debug for Nft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the request: it may be megabytes.
+        f.debug_struct("Nft").field("socket", &self.socket).finish_non_exhaustive()
+    }
+}
+
 /// `NFTA_SET_ELEM_TIMEOUT`, in milliseconds.
 ///
-/// Never less than 10: kernels before 6.12 round down to whole jiffies, of which the longest
-/// (`CONFIG_HZ=100`) is that long, and take the zero that comes out for "never expires".
+/// Never less than 10: kernels until 2024 round down to whole jiffies, of which the longest
+/// (`CONFIG_HZ=100`) is that long, and take the zero that comes out for "never expires"
+/// ("netfilter: `nf_tables`: elements with timeout below `CONFIG_HZ` never expire", 6.12).
 fn timeout_millis(timeout: Duration) -> u64 {
     const LONGEST_JIFFY: u128 = 10;
     let millis = timeout.as_nanos().div_ceil(1_000_000).max(LONGEST_JIFFY);
