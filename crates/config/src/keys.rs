@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use vauban_engine::Port;
-use vauban_engine::policy::{Allowed, Enforcement, Unproven};
+use vauban_engine::policy::{Allowed, Enforcement, Trigger, Unproven};
 
 use crate::Config;
 
@@ -98,14 +98,14 @@ pub(crate) const TABLES: [(&str, &str); 5] = [
     (
         "kernel",
         "How much room the kernel program gets, because attackers decide how full its sets get. \
-         Sources, tried ports and bans are counted apart for IPv4 addresses, IPv6 networks (/64) \
-         and single IPv6 addresses.",
+         Sources and bans are counted apart for IPv4 addresses, IPv6 networks (/64) and single \
+         IPv6 addresses.",
     ),
     ("control", "How the `vauban` command reaches the daemon."),
 ];
 
 /// All keys, in the order of the manual.
-pub(crate) static KEYS: [Key; 19] = [
+pub(crate) static KEYS: [Key; 18] = [
     Key {
         table: "",
         name: "dry_run",
@@ -150,17 +150,16 @@ pub(crate) static KEYS: [Key; 19] = [
     Key {
         table: "trigger",
         name: "ports",
-        // From 2, because one stray packet proves nothing; a scan of under 100 ports in a window
-        // is a scan by any standard.
-        kind: Kind::Count(2..=100, field!(policy.trigger.ports)),
+        // From 2, because one stray packet proves nothing.
+        kind: Kind::Count(2..=Trigger::MOST_PORTS, field!(policy.trigger.ports)),
         why: "How many different closed ports a source must try within `window` to become a \
               suspect.",
     },
     Key {
         table: "trigger",
         name: "window",
-        // Below 100 ms, loss and retransmission decide; a day of patience is more than a token
-        // bucket in the kernel should be asked for.
+        // Below 100 ms, loss and retransmission decide; a day of patience is more than the
+        // kernel's sets should be asked for.
         kind: Kind::Time(millis(100)..=seconds(DAY), field!(policy.trigger.window)),
         why: "Within what time it must have tried them.",
     },
@@ -222,12 +221,6 @@ pub(crate) static KEYS: [Key; 19] = [
         name: "sources",
         kind: Kind::Count(16..=1_048_576, field!(policy.kernel.sources)),
         why: "How many sources can be watched or suspect at a time.",
-    },
-    Key {
-        table: "kernel",
-        name: "tried_ports",
-        kind: Kind::Count(16..=1_048_576, field!(policy.kernel.tried_ports)),
-        why: "How many ports that sources tried can be remembered at a time.",
     },
     Key {
         table: "kernel",

@@ -119,7 +119,7 @@ const DAY: u64 = 86_400_000;
 /// Any configuration that a file can say.
 fn config() -> impl Strategy<Value = Config> {
     let millis = |from: u64, to: u64| (from..=to).prop_map(Duration::from_millis);
-    let trigger = (2u32..=100, millis(100, DAY), millis(1000, DAY));
+    let trigger = (2..=Trigger::MOST_PORTS, millis(100, DAY), millis(1000, DAY));
     let ban = (millis(1000, 365 * DAY), 1u32..=100, millis(1000, 365 * DAY), millis(0, 365 * DAY));
     let kernel =
         (1u16.., 1u32..=1_000_000, 16u32..=1_048_576, 16u32..=4_194_304, any::<(u16, u16)>());
@@ -139,7 +139,7 @@ fn config() -> impl Strategy<Value = Config> {
             };
             policy.kernel.group = kernel.0;
             policy.kernel.copies_per_second = kernel.1;
-            (policy.kernel.sources, policy.kernel.tried_ports) = (kernel.2, kernel.2);
+            policy.kernel.sources = kernel.2;
             policy.kernel.bans = kernel.3;
             policy.kernel.traceroute = kernel.4.0.min(kernel.4.1)..=kernel.4.0.max(kernel.4.1);
             config.control.socket = PathBuf::from(socket);

@@ -1,10 +1,10 @@
 //! The closed set of messages that an enforcer takes and gives.
 
+use vauban_engine::BlockOp;
 use vauban_engine::event::Facts;
 use vauban_engine::never::Member;
 use vauban_engine::output::{Batch, Block};
 use vauban_engine::policy::Policy;
-use vauban_engine::{BlockOp, Prefix};
 
 /// What can be asked of an enforcer.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub enum Request {
     Apply(Batch),
     /// Say what blocks are held.
     List,
+    /// Say who is a suspect.
+    Suspects,
     /// Say what the program has counted.
     Count,
     /// Take everything away.
@@ -32,6 +34,8 @@ pub enum Reply {
     Guarded(Vec<(BlockOp, Member)>),
     /// What is held.
     Held(Vec<Block>),
+    /// The suspects, each with the time until it is none.
+    Suspects(Vec<Block>),
     /// What was counted.
     Counted(Vec<Counter>),
     /// The program is gone: somebody flushed the firewall. Load again.
@@ -49,13 +53,4 @@ pub struct Counter {
     pub packets: u64,
     /// Their bytes, IP header included.
     pub bytes: u64,
-}
-
-/// Whom an operation is about.
-#[must_use]
-pub fn subject(op: &BlockOp) -> Prefix {
-    match op {
-        BlockOp::Block(block) => block.subject,
-        BlockOp::Unblock(subject) | BlockOp::Pardon(subject) => *subject,
-    }
 }

@@ -38,6 +38,7 @@ impl Service {
                 })
             }
             Request::List => self.backend.list().map(Reply::Held),
+            Request::Suspects => self.backend.suspects().map(Reply::Suspects),
             Request::Count => self.backend.count().map(Reply::Counted),
             Request::Unload => self.backend.unload().map(|()| Reply::Done),
         };

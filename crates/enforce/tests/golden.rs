@@ -58,7 +58,6 @@ fn everything_configured() {
     policy.kernel.group = 7;
     policy.kernel.copies_per_second = 100;
     policy.kernel.sources = 64;
-    policy.kernel.tried_ports = 128;
     policy.kernel.bans = 256;
     let allow = ["10.0.0.0/8", "10.1.0.0/16", "2001:db8:5::9", "198.51.100.7"];
     policy.allow =

@@ -154,7 +154,7 @@ proptest! {
         prop_assert_eq!(passed.ops.len() + refused.len(), subjects.len());
         let never = NeverSet::new(&policy.allow, &facts);
         for op in &passed.ops {
-            let subject = vauban_enforce::message::subject(op);
+            let subject = op.subject().unwrap();
             prop_assert!(never.members().iter().all(|member| !member.prefix.overlaps(&subject)));
         }
     }

@@ -179,6 +179,8 @@ impl Engine {
                 for detector in &mut self.detectors {
                     detector.forget(None);
                 }
+                // Also those that only the kernel knows of.
+                self.apply(vec![BlockOp::PardonAll]);
             }
         }
     }

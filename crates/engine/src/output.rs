@@ -35,6 +35,20 @@ pub enum BlockOp {
     Unblock(Prefix),
     /// Forget the suspicion of this subject and what led to it.
     Pardon(Prefix),
+    /// The same for everybody.
+    PardonAll,
+}
+
+impl BlockOp {
+    /// Whom it is about; `None` for everybody.
+    #[must_use]
+    pub fn subject(&self) -> Option<Prefix> {
+        match self {
+            Self::Block(block) => Some(block.subject),
+            Self::Unblock(subject) | Self::Pardon(subject) => Some(*subject),
+            Self::PardonAll => None,
+        }
+    }
 }
 
 /// A subject that reaches nothing.

@@ -31,13 +31,13 @@ pub struct Policy {
 
 /// The trigger: the `ports`-th distinct closed port of one source within `window`.
 ///
-/// Both the kernel program and [`crate::trigger`] keep it as a token bucket: a source starts with
-/// `ports - 1` tokens, a port it has not tried lately costs one, and one comes back every
-/// `window`; a port that finds none is the trigger. So any `ports` distinct ports within `window`
-/// trigger, whatever their spacing; `ports - 1` ports retried for ever never do.
+/// A port is live for `window` after its last try. A source has `ports - 1` slots for live ports; a
+/// port that is in none of them and finds no free one is the trigger. So any `ports` distinct
+/// ports tried within `window` trigger, whatever their spacing and order, and `ports - 1` ports
+/// retried for ever never do. The kernel program and [`crate::trigger`] both keep it so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trigger {
-    /// How many distinct ports. 2 to 100.
+    /// How many distinct ports. 2 to [`Trigger::MOST_PORTS`].
     pub ports: u32,
     /// Within what time.
     pub window: Duration,
@@ -46,16 +46,14 @@ pub struct Trigger {
 }
 
 impl Trigger {
-    /// How long a tried port is remembered after its last try.
-    ///
-    /// `ports - 1` ports that are retried for ever must never trigger. Each costs a token at most
-    /// once per this time, so together at most `ports - 1` at once and `(ports - 1) / remembered`
-    /// on average; the bucket holds `ports - 1` and refills with `1 / window`. They never
-    /// trigger if `remembered >= (ports - 1) * window`. One window more keeps the timers' grain
-    /// out of it.
+    /// Each port below the trigger has two sets of its own in the kernel, for each kind of key: a
+    /// host that wants to wait for more than this many wants no trigger.
+    pub const MOST_PORTS: u32 = 16;
+
+    /// How many ports a source may try without consequences.
     #[must_use]
-    pub fn remembered(&self) -> Duration {
-        self.window.saturating_mul(self.ports)
+    pub fn slots(&self) -> u32 {
+        self.ports.saturating_sub(1).clamp(1, Self::MOST_PORTS - 1)
     }
 }
 
@@ -115,8 +113,6 @@ pub struct Kernel {
     pub copies_per_second: u32,
     /// Sources that can be watched or suspect at a time, per kind of key.
     pub sources: u32,
-    /// Tried ports that can be remembered at a time, per kind of key.
-    pub tried_ports: u32,
     /// Bans that can be held at a time, per kind of key.
     pub bans: u32,
     /// UDP ports that traceroute probes for an ICMP answer; packets to them never feed the
@@ -158,8 +154,9 @@ impl Default for Kernel {
             group: 8642,
             // A hundred times what nmap -T5 sends; at some 5 µs each, a twentieth of a core.
             copies_per_second: 10_000,
-            sources: 65_536,
-            tried_ports: 65_536,
+            // With the default trigger, five sets of each kind of key: at some 120 bytes an
+            // element and 16 of table, 9 MiB when attackers have filled those of one family.
+            sources: 16_384,
             // At some 600 bytes of memory and evidence each, 40 MiB in the worst flood.
             bans: 65_536,
             // traceroute(8): from 33434, one port per probe; 33534 is the highest that firewalls

@@ -7,13 +7,11 @@
 //! What it does not model: full kernel sets (they fail closed, see the program), and the limit on
 //! copies.
 
-use alloc::vec::Vec;
-use core::time::Duration;
-
 use crate::event::{Probe, Stage};
 use crate::net::{Port, Protocol};
 use crate::policy::{Policy, Trigger};
 use crate::time::Timestamp;
+use alloc::vec::Vec;
 
 /// Which probes feed the trigger, and how much.
 #[derive(Clone, Debug)]
@@ -80,14 +78,10 @@ pub const FIRST_USER_PORT: u16 = 1024;
 /// What the trigger knows of one source.
 #[derive(Clone, Debug)]
 pub struct Watched {
-    /// Ports tried lately, with the last try. At most `ports` of them count at any time, and a
-    /// suspect's further ports are not noted, so this stays short.
-    tried: Vec<(Port, Timestamp)>,
-    /// The token bucket's filling, as time: a token is one `window`.
-    tokens: Duration,
-    /// When `tokens` was brought up to date.
-    filled: Timestamp,
+    /// The ports in its slots, with their last try; never more than [`Trigger::slots`].
+    slots: Vec<(Port, Timestamp)>,
     suspect_until: Option<Timestamp>,
+    since: Timestamp,
 }
 
 /// What a probe did to its source.
@@ -102,8 +96,8 @@ pub struct Step {
 impl Watched {
     /// A source never seen before.
     #[must_use]
-    pub fn new(rules: &Rules, now: Timestamp) -> Self {
-        Self { tried: Vec::new(), tokens: rules.full(), filled: now, suspect_until: None }
+    pub fn new(now: Timestamp) -> Self {
+        Self { slots: Vec::new(), suspect_until: None, since: now }
     }
 
     /// Until when it is a suspect, if it is one at `now`.
@@ -112,20 +106,24 @@ impl Watched {
         self.suspect_until.filter(|until| *until > now)
     }
 
-    /// How many distinct ports are remembered at `now`.
+    /// How many distinct ports are live at `now`.
     #[must_use]
-    pub fn tried(&self, rules: &Rules, now: Timestamp) -> u32 {
-        let remembered = rules.trigger.remembered();
-        let count = self.tried.iter().filter(|(_, last)| now.since(*last) < remembered).count();
+    pub fn live(&self, rules: &Rules, now: Timestamp) -> u32 {
+        let count = self.slots.iter().filter(|(_, last)| rules.is_live(*last, now)).count();
         u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    /// Whether `port` is live at `now`.
+    #[must_use]
+    pub fn holds(&self, rules: &Rules, now: Timestamp, port: Port) -> bool {
+        self.slots.iter().any(|(held, last)| *held == port && rules.is_live(*last, now))
     }
 
     /// When everything known of it has become worthless.
     #[must_use]
     pub fn forgotten_at(&self, rules: &Rules) -> Timestamp {
-        let remembered = rules.trigger.remembered();
-        let last = self.tried.iter().map(|(_, last)| *last).max().unwrap_or(self.filled);
-        last.plus(remembered).max(self.suspect_until.unwrap_or_default())
+        let last = self.slots.iter().map(|(_, last)| *last).max().unwrap_or(self.since);
+        last.plus(rules.trigger.window).max(self.suspect_until.unwrap_or_default())
     }
 
     /// Makes it a suspect from `now` on, because the kernel says that it is one.
@@ -136,9 +134,9 @@ impl Watched {
     /// Takes note of a probe.
     pub fn step(&mut self, rules: &Rules, now: Timestamp, probe: &Probe) -> Step {
         let weight = rules.weigh(probe);
-        let strong = matches!(weight, Weight::Impossible | Weight::Trap);
         if self.suspect_until(now).is_some() {
             self.suspect(rules, now);
+            let strong = matches!(weight, Weight::Impossible | Weight::Trap);
             return Step { stage: Stage::Suspect, counted: strong };
         }
         let tried = match weight {
@@ -153,27 +151,18 @@ impl Watched {
         Step { stage: Stage::Below, counted: tried == Tried::New }
     }
 
-    /// Notes the port and takes a token for it if it is a new one.
+    /// Puts the port into a slot, its own or a free one.
     fn tries(&mut self, rules: &Rules, now: Timestamp, port: Port) -> Tried {
-        let remembered = rules.trigger.remembered();
-        self.tried.retain(|(_, last)| now.since(*last) < remembered);
-        if let Some(known) = self.tried.iter_mut().find(|(tried, _)| *tried == port) {
+        self.slots.retain(|(_, last)| rules.is_live(*last, now));
+        if let Some(known) = self.slots.iter_mut().find(|(known, _)| *known == port) {
             known.1 = now;
             return Tried::Before;
         }
-        if self.tried.len() >= rules.most_tried() {
-            self.tried.remove(0);
+        if self.slots.len() >= usize::try_from(rules.trigger.slots()).unwrap_or(usize::MAX) {
+            return Tried::TooMany;
         }
-        self.tried.push((port, now));
-        self.tokens = self.tokens.saturating_add(now.since(self.filled)).min(rules.full());
-        self.filled = self.filled.max(now);
-        match self.tokens.checked_sub(rules.trigger.window) {
-            Some(rest) => {
-                self.tokens = rest;
-                Tried::New
-            }
-            None => Tried::TooMany,
-        }
+        self.slots.push((port, now));
+        Tried::New
     }
 }
 
@@ -186,14 +175,7 @@ enum Tried {
 }
 
 impl Rules {
-    fn full(&self) -> Duration {
-        self.trigger.window.saturating_mul(self.trigger.ports.saturating_sub(1))
-    }
-
-    /// A source's remembered ports: as many as can count, and as many again for a source that
-    /// comes back each time its suspicion lapses. A source that would need more is a suspect most
-    /// of the time and gains nothing by being forgotten.
-    fn most_tried(&self) -> usize {
-        usize::try_from(self.trigger.ports).unwrap_or(usize::MAX).saturating_mul(2)
+    fn is_live(&self, last: Timestamp, now: Timestamp) -> bool {
+        now.since(last) < self.trigger.window
     }
 }

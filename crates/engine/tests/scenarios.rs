@@ -76,6 +76,7 @@ fn op(op: &BlockOp) -> String {
         BlockOp::Block(block) => format!("block {} for {:?}", block.subject, block.remaining),
         BlockOp::Unblock(subject) => format!("unblock {subject}"),
         BlockOp::Pardon(subject) => format!("pardon {subject}"),
+        BlockOp::PardonAll => "pardon all".into(),
     }
 }
 

@@ -77,5 +77,11 @@ pub fn words(answer: &Value) -> String {
         0 => {}
         more => lines.push(format!("  and {more} more packets that are not kept")),
     }
+    match number(answer, "/uncountable") {
+        0 => {}
+        count => lines.push(format!(
+            "  {count} packets do not count: their checksum is wrong, or they are too long to verify it"
+        )),
+    }
     lines.join("\n")
 }

@@ -61,6 +61,10 @@ fn words(status: &Value) -> String {
             counter("suspect_connections"),
         ),
     ];
+    if counter("hidden_headers") > 0 {
+        let text = format!("{} IPv6 fragments that hid their headers", counter("hidden_headers"));
+        lines.push(format!("  {}", paint(WARN, &text)));
+    }
     if counter("set_full") > 0 {
         let text = format!("{} probes met a full set and were dropped", counter("set_full"));
         lines.push(format!("  {}", paint(WARN, &text)));
@@ -75,7 +79,9 @@ fn words(status: &Value) -> String {
     }
     let uncountable = number(status, "/probes/uncountable");
     if uncountable > 0 {
-        let text = format!("{uncountable} probes with a wrong checksum, never counted");
+        let text = format!(
+            "{uncountable} probes with a checksum that is wrong or could not be verified: never counted"
+        );
         lines.push(format!("  {}", paint(FAINT, &text)));
     }
     lines.join("\n")

@@ -58,6 +58,8 @@ pub struct SuspectView {
     pub ports: Vec<String>,
     /// How many packets counted.
     pub packets: u64,
+    /// How many could not: with a wrong checksum, or too long to verify it.
+    pub uncountable: u64,
 }
 
 /// One packet that counted, as `explain` shows it.
@@ -110,22 +112,28 @@ pub fn ban(ban: &Ban, now: Timestamp, trigger: &Trigger) -> BanView {
     }
 }
 
-/// The view of a suspect at `now`.
+/// The view of a suspect that is one for `left` more; its dossier, if there is one.
 #[must_use]
 pub fn suspect(
     subject: &Prefix,
-    dossier: &Dossier<'_>,
+    left: Duration,
+    dossier: Option<&Dossier<'_>>,
     banned: bool,
-    now: Timestamp,
 ) -> SuspectView {
-    let left = dossier.suspect_until.map_or_else(Default::default, |until| until.since(now));
+    let evidence = dossier.map_or(&[][..], |dossier| dossier.evidence);
+    let counted = evidence.len() as u64 + dossier.map_or(0, |dossier| dossier.not_kept);
     SuspectView {
         subject: subject.to_string(),
         remaining: seconds(left),
         banned,
-        kind: words::scan_kind(dossier.evidence),
-        ports: ports(dossier.evidence),
-        packets: dossier.not_kept.saturating_add(dossier.evidence.len() as u64),
+        kind: if evidence.is_empty() {
+            "nothing that counts".into()
+        } else {
+            words::scan_kind(evidence)
+        },
+        ports: ports(evidence),
+        packets: counted,
+        uncountable: dossier.map_or(0, |dossier| dossier.uncountable),
     }
 }
 

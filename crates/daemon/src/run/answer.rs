@@ -1,11 +1,13 @@
 //! Answers to what comes through the control socket.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use vauban_enforce::{Reply as Enforced, Request as Enforce};
+use vauban_engine::detect::Dossier;
 use vauban_engine::event::{Command, Event, EventKind};
 use vauban_engine::policy::Enforcement;
 use vauban_engine::{Notice, Prefix};
@@ -40,6 +42,7 @@ impl Core {
     }
 
     fn status(&mut self) -> Value {
+        let suspects = self.suspicions().len();
         let counted = self.service.handle(Enforce::Count);
         let mut counters = Map::new();
         let kernel = match counted {
@@ -71,7 +74,7 @@ impl Core {
                 "suspect": policy.trigger.suspect.as_secs_f64(),
             },
             "kernel": { "program": kernel, "counters": counters },
-            "suspects": self.engine.suspects().len(),
+            "suspects": suspects,
             "bans": self.engine.bans().count(),
             "never": self.engine.never().members().len(),
             "probes": {
@@ -89,15 +92,29 @@ impl Core {
         })
     }
 
-    fn suspects(&self) -> Value {
+    /// The suspects and how long they are that, as the kernel has it; as the engine has it if the
+    /// kernel cannot be asked.
+    fn suspicions(&mut self) -> BTreeMap<Prefix, Duration> {
+        if let Enforced::Suspects(held) = self.service.handle(Enforce::Suspects) {
+            return held
+                .into_iter()
+                .map(|block| (block.subject, block.remaining.unwrap_or_default()))
+                .collect();
+        }
         let now = self.clock.now();
-        let views: Vec<_> = self
-            .engine
-            .suspects()
+        let left = |dossier: &Dossier<'_>| dossier.suspect_until.map(|until| until.since(now));
+        let suspects = self.engine.suspects();
+        suspects.iter().filter_map(|(s, dossier)| Some((*s, left(dossier)?))).collect()
+    }
+
+    fn suspects(&mut self) -> Value {
+        let suspicions = self.suspicions();
+        let views: Vec<_> = suspicions
             .iter()
-            .map(|(subject, dossier)| {
+            .map(|(subject, left)| {
                 let banned = self.engine.ban_of(subject.addr()).is_some();
-                view::suspect(subject, dossier, banned, now)
+                let dossier = self.engine.dossier(subject);
+                view::suspect(subject, *left, dossier.as_ref(), banned)
             })
             .collect();
         json!({ "suspects": views })
@@ -142,7 +159,9 @@ impl Core {
         let command = address.map_or(Command::UnbanAll, Command::Unban);
         let known = address.is_none_or(|address| {
             let subject = self.engine.keying().subject(address);
-            self.engine.ban_of(address).is_some() || self.engine.dossier(&subject).is_some()
+            self.engine.ban_of(address).is_some()
+                || self.engine.dossier(&subject).is_some()
+                || self.suspicions().contains_key(&subject)
         });
         let unbanned: Vec<_> = self
             .command(command)
@@ -162,19 +181,20 @@ impl Core {
         }
     }
 
-    fn explain(&self, address: IpAddr) -> Value {
+    fn explain(&mut self, address: IpAddr) -> Value {
+        let suspicions = self.suspicions();
         let now = self.clock.now();
         let trigger = &self.engine.policy().trigger;
         let subject = self.engine.keying().subject(address);
         let ban = self.engine.ban_of(address);
         let dossier = self.engine.dossier(&subject);
         let never = self.engine.never().hit(&Prefix::host(address));
-        let suspect_until = dossier.as_ref().and_then(|dossier| dossier.suspect_until);
+        let suspect_for = suspicions.get(&subject).copied();
         let state = if ban.is_some() {
             "banned"
         } else if never.is_some() {
             "never-banned"
-        } else if suspect_until.is_some() {
+        } else if suspect_for.is_some() {
             "suspect"
         } else if dossier.is_some() {
             "watched"
@@ -202,12 +222,13 @@ impl Core {
                 "prefix": member.prefix.to_string(),
                 "because": member.because.to_string(),
             })),
-            "suspect_for": suspect_until.map(|until| view::seconds(until.since(now))),
+            "suspect_for": suspect_for.map(view::seconds),
             "distinct_ports": dossier.as_ref().map_or(0, |dossier| dossier.distinct_ports),
             "trigger_ports": trigger.ports,
             "ban": ban.map(|ban| view::ban(ban, now, trigger)),
             "evidence": evidence,
             "not_kept": not_kept,
+            "uncountable": dossier.as_ref().map_or(0, |dossier| dossier.uncountable),
         })
     }
 }

@@ -7,7 +7,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use vauban_config::{Config, duration};
-use vauban_enforce::message::subject;
 use vauban_enforce::{Reply, Request, Service};
 use vauban_engine::event::{EventKind, Facts};
 use vauban_engine::policy::Enforcement;
@@ -129,7 +128,7 @@ impl Core {
     /// What an answer of the enforcer means.
     fn check(&mut self, reply: Reply) {
         match reply {
-            Reply::Done | Reply::Counted(_) => {}
+            Reply::Done | Reply::Counted(_) | Reply::Suspects(_) => {}
             Reply::Held(held) => {
                 self.engine.handle(Event { at: self.clock.now(), kind: EventKind::Held(held) });
                 // Not through `check`: a kernel that loses blocks at once is tried again later.
@@ -141,11 +140,10 @@ impl Core {
             }
             Reply::Guarded(refused) => {
                 for (op, member) in refused {
+                    let subject = op.subject().map_or_else(String::new, |s| s.to_string());
                     self.say(&format!(
-                        "Guard: the enforcer refused to block {}: {} is never banned: {}",
-                        subject(&op),
-                        member.prefix,
-                        member.because
+                        "Guard: the enforcer refused to block {subject}: {} is never banned: {}",
+                        member.prefix, member.because
                     ));
                 }
             }

@@ -46,7 +46,8 @@ impl Enforcer for Memory {
                 BlockOp::Unblock(subject) => {
                     self.blocks.remove(subject);
                 }
-                BlockOp::Pardon(_) => {}
+                // Suspicion is the kernel program's business.
+                BlockOp::Pardon(_) | BlockOp::PardonAll => {}
             }
         }
         Ok(())
@@ -59,6 +60,10 @@ impl Enforcer for Memory {
             remaining: *remaining,
         };
         Ok(self.blocks.iter().map(block).collect())
+    }
+
+    fn suspects(&mut self) -> Result<Vec<Block>, Trouble> {
+        self.loaded().map(|()| Vec::new())
     }
 
     fn count(&mut self) -> Result<Vec<Counter>, Trouble> {

@@ -52,6 +52,9 @@ pub trait Enforcer: Send {
     /// Every block held.
     fn list(&mut self) -> Result<Vec<Block>, Trouble>;
 
+    /// The suspects that the program holds, as blocks that last as long as their suspicion.
+    fn suspects(&mut self) -> Result<Vec<Block>, Trouble>;
+
     /// The program's counters.
     fn count(&mut self) -> Result<Vec<Counter>, Trouble>;
 

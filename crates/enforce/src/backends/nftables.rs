@@ -16,7 +16,7 @@ use vauban_sys::nft::{Nft, SetOp};
 
 use super::{Enforcer, Trouble};
 use crate::message::Counter;
-use crate::program::{Lane, TABLE, contents, render};
+use crate::program::{Lane, TABLE, contents, port_set, render, slot_set};
 
 /// A block without end still gets a timeout in the kernel, renewed by the reconciling timer: if
 /// this process dies, it lapses.
@@ -71,15 +71,54 @@ impl Nftables {
         }
     }
 
-    /// Forgets everything that led to a suspicion; the ports it tried need no forgetting, they
-    /// would only be counted again.
+    /// Forgets the suspicion of a subject and the ports that led to it.
     fn pardon(&mut self, subject: &Prefix) -> Result<(), Trouble> {
         let Some((lane, key)) = Lane::of(subject) else { return Ok(()) };
-        for set in ["suspect", "score", "watched"] {
-            self.delete(&format!("{set}{}", lane.suffix()), &key)?;
+        self.delete(&suspect_set(lane), &key)?;
+        for slot in 1..=self.policy.trigger.slots() {
+            self.delete(&slot_set(slot, lane), &key)?;
+            // A port stands behind its source in the key.
+            let ports = port_set(slot, lane);
+            let held = self.socket.dump(TABLE, &ports).map_err(|error| self.explain(&error))?;
+            for element in held.iter().filter(|element| element.key.starts_with(&key)) {
+                self.delete(&ports, &element.key)?;
+            }
         }
         Ok(())
     }
+
+    /// The same for everybody.
+    fn pardon_all(&mut self) -> Result<(), Trouble> {
+        let mut sets = Vec::new();
+        for lane in Lane::ALL {
+            sets.push(suspect_set(lane));
+            for slot in 1..=self.policy.trigger.slots() {
+                sets.extend([slot_set(slot, lane), port_set(slot, lane)]);
+            }
+        }
+        let ops: Vec<SetOp<'_>> = sets.iter().map(|set| SetOp::Flush { set }).collect();
+        self.commit(&ops)
+    }
+
+    /// The elements of one set of each lane, as blocks.
+    fn blocks(&mut self, set: impl Fn(Lane) -> String) -> Result<Vec<Block>, Trouble> {
+        let mut blocks = Vec::new();
+        for lane in Lane::ALL {
+            let elements =
+                self.socket.dump(TABLE, &set(lane)).map_err(|error| self.explain(&error))?;
+            blocks.extend(elements.iter().filter_map(|element| {
+                Some(Block {
+                    subject: lane.subject(&element.key)?,
+                    remaining: element.expires_in.filter(|left| *left < ENDLESS),
+                })
+            }));
+        }
+        Ok(blocks)
+    }
+}
+
+fn suspect_set(lane: Lane) -> String {
+    format!("suspect{}", lane.suffix())
 }
 
 fn set_name(lane: Lane) -> &'static str {
@@ -104,7 +143,7 @@ fn operations(batch: &Batch) -> Result<Vec<SetOp<'static>>, Trouble> {
         let subject = match op {
             BlockOp::Block(block) => &block.subject,
             BlockOp::Unblock(subject) => subject,
-            BlockOp::Pardon(_) => continue,
+            BlockOp::Pardon(_) | BlockOp::PardonAll => continue,
         };
         let (lane, key) = Lane::of(subject)
             .ok_or_else(|| Trouble::Failed(format!("{subject} is no key of a ban set")))?;
@@ -113,7 +152,7 @@ fn operations(batch: &Batch) -> Result<Vec<SetOp<'static>>, Trouble> {
             BlockOp::Block(block) => {
                 ops.push(SetOp::Add { set, key, timeout: Some(timeout(block.remaining)) });
             }
-            BlockOp::Unblock(_) | BlockOp::Pardon(_) => {
+            BlockOp::Unblock(_) | BlockOp::Pardon(_) | BlockOp::PardonAll => {
                 let brief = Some(Duration::from_secs(1));
                 ops.push(SetOp::Add { set, key: key.clone(), timeout: brief });
                 ops.push(SetOp::Delete { set, key });
@@ -150,26 +189,21 @@ impl Enforcer for Nftables {
             self.commit(&ops)?;
         }
         for op in &batch.ops {
-            if let BlockOp::Pardon(subject) = op {
-                self.pardon(subject)?;
+            match op {
+                BlockOp::Pardon(subject) => self.pardon(subject)?,
+                BlockOp::PardonAll => self.pardon_all()?,
+                BlockOp::Block(_) | BlockOp::Unblock(_) => {}
             }
         }
         Ok(())
     }
 
     fn list(&mut self) -> Result<Vec<Block>, Trouble> {
-        let mut blocks = Vec::new();
-        for lane in Lane::ALL {
-            let elements =
-                self.socket.dump(TABLE, set_name(lane)).map_err(|error| self.explain(&error))?;
-            blocks.extend(elements.iter().filter_map(|element| {
-                Some(Block {
-                    subject: lane.subject(&element.key)?,
-                    remaining: element.expires_in.filter(|left| *left < ENDLESS),
-                })
-            }));
-        }
-        Ok(blocks)
+        self.blocks(|lane| set_name(lane).to_owned())
+    }
+
+    fn suspects(&mut self) -> Result<Vec<Block>, Trouble> {
+        self.blocks(suspect_set)
     }
 
     fn count(&mut self) -> Result<Vec<Counter>, Trouble> {

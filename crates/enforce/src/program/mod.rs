@@ -6,8 +6,8 @@
 
 mod lane;
 mod ranges;
-mod rate;
 mod sets;
+mod span;
 mod text;
 
 pub use lane::Lane;
@@ -44,13 +44,27 @@ pub mod counter {
     pub const REFUSED: &str = "suspect_connections";
     /// Probes dropped because a set was full.
     pub const FULL: &str = "set_full";
+    /// IPv6 first fragments that hide what they carry, dropped.
+    pub const HIDDEN: &str = "hidden_headers";
     /// Packets of banned sources, dropped.
     pub const BANNED: &str = "banned";
     /// Probes whose copy was sent to user space.
     pub const COPIES: &str = "copies";
 
     /// All of them.
-    pub const ALL: [&str; 7] = [PROBES, TRIGGERS, SUSPECT, REFUSED, FULL, BANNED, COPIES];
+    pub const ALL: [&str; 8] = [PROBES, TRIGGERS, SUSPECT, REFUSED, FULL, HIDDEN, BANNED, COPIES];
+}
+
+/// The set of sources that hold slot number `slot` (from 1 on).
+#[must_use]
+pub fn slot_set(slot: u32, lane: Lane) -> String {
+    format!("slot{slot}_{}", lane.suffix())
+}
+
+/// The set of ports, each behind its source, in slot number `slot`.
+#[must_use]
+pub fn port_set(slot: u32, lane: Lane) -> String {
+    format!("port{slot}_{}", lane.suffix())
 }
 
 /// The program for this policy on a host like this, as `nft -f` reads it: it replaces whatever

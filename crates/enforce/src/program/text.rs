@@ -8,9 +8,9 @@ use vauban_engine::trigger::FIRST_USER_PORT;
 
 use super::lane::Lane;
 use super::ranges::Range;
-use super::rate::{once_per, span};
 use super::sets::SetContents;
-use super::{TABLE, counter, prefix};
+use super::span::span;
+use super::{TABLE, counter, port_set, prefix, slot_set};
 
 /// Bytes of a packet that a copy carries: a whole one on any common link, so that its checksum can
 /// be verified. Longer ones (reassembled fragments) are cut and count for nothing.
@@ -111,41 +111,24 @@ fn sets(w: &mut Writer, policy: &Policy, contents: &SetContents) {
         });
     }
     let trigger = &policy.trigger;
-    let remembered = trigger.remembered();
     let kernel = &policy.kernel;
+    let (suspects, window) = (span(trigger.suspect), span(trigger.window));
     for lane in Lane::ALL {
         let (suffix, kind) = (lane.suffix(), lane.key_type());
         w.note(&format!("Sources known by {}.", lane.key()));
         bounded(w, &format!("banned{suffix}"), kind, "timeout", kernel.bans, None);
         let dynamic = "dynamic,timeout";
-        let suspects = span(trigger.suspect);
-        bounded(w, &format!("suspect{suffix}"), kind, dynamic, kernel.sources, Some(suspects));
-        bounded(
-            w,
-            &format!("tried{suffix}"),
-            &format!("{kind} . inet_proto . inet_service"),
-            dynamic,
-            kernel.tried_ports,
-            Some(span(remembered)),
-        );
-        // `score` is twice as large and its elements live longer than those of `watched`, so that
-        // only `watched` can be full: then new sources are turned away, and no counted one is lost.
-        let watched = span(remembered);
-        bounded(w, &format!("watched{suffix}"), kind, dynamic, kernel.sources, Some(watched));
-        let scored = span(remembered.saturating_add(trigger.window / 2));
-        let size = kernel.sources.saturating_mul(2);
-        bounded(w, &format!("score{suffix}"), kind, dynamic, size, Some(scored));
+        let size = kernel.sources;
+        bounded(w, &format!("suspect{suffix}"), kind, dynamic, size, Some(&suspects));
+        for slot in 1..=trigger.slots() {
+            bounded(w, &slot_set(slot, lane), kind, dynamic, size, Some(&window));
+            let tried = format!("{kind} . inet_proto . inet_service");
+            bounded(w, &port_set(slot, lane), &tried, dynamic, size, Some(&window));
+        }
     }
 }
 
-fn bounded(
-    w: &mut Writer,
-    name: &str,
-    kind: &str,
-    flags: &str,
-    size: u32,
-    timeout: Option<String>,
-) {
+fn bounded(w: &mut Writer, name: &str, kind: &str, flags: &str, size: u32, timeout: Option<&str>) {
     w.block(&format!("set {name}"), |w| {
         w.line(&format!("type {kind}"));
         w.line(&format!("size {size}"));
@@ -175,9 +158,8 @@ fn hooks(w: &mut Writer, policy: &Policy) {
         banned_jumps(w);
         w.line("tcp flags & (syn | ack) == ack accept");
         w.line("iif lo accept");
+        w.line("exthdr frag exists jump fragment");
         w.line("meta l4proto != { tcp, udp } accept");
-        w.line("# later fragments carry no ports; the first one is judged for all");
-        w.line("frag frag-off != 0 accept");
         w.line("ip saddr @never4 accept");
         w.line("ip6 saddr @never6 accept");
         w.line("tcp flags & (fin | syn | rst | ack) == syn goto opening");
@@ -189,6 +171,14 @@ fn hooks(w: &mut Writer, policy: &Policy) {
         w.line("tcp flags & (syn | rst | ack) == 0 goto impossible");
         w.line("tcp flags & (syn | fin) == syn | fin goto impossible");
         w.line("tcp flags & (syn | rst) == syn | rst goto impossible");
+    });
+    w.note("IPv6 comes here before it is reassembled (unless the host tracks connections). Later");
+    w.note("fragments carry no ports; the first one is judged for all. It has to have all headers");
+    w.note("up to the ports (RFC 7112); one that hides them would get a probe past us.");
+    w.block("chain fragment", |w| {
+        w.line("frag frag-off != 0 accept");
+        w.line("meta l4proto != 255 return");
+        w.line(&format!("counter name {} {}", counter::HIDDEN, verdict(policy)));
     });
     w.note("Every packet through this host: to containers, to machines behind it.");
     w.block("chain forward", |w| {
@@ -293,34 +283,31 @@ fn lane_chains(w: &mut Writer, policy: &Policy, lane: Lane) {
         w.line(&format!("{key} @suspect{s} goto suspect{s}"));
         w.line(&format!("goto trigger{s}"));
     });
+    let slots = policy.trigger.slots();
     w.block(&format!("chain probe{s}"), |w| {
         w.line(&format!("{key} @suspect{s} goto suspect{s}"));
         w.line(&format!("meta l4proto . th dport @traps goto trigger{s}"));
         w.line("udp dport @answers goto below");
         w.line(&format!("udp sport < {FIRST_USER_PORT} udp dport >= {FIRST_USER_PORT} goto below"));
-        w.line(&format!("{tried} @tried{s} goto again{s}"));
-        w.line(&format!("update @watched{s} {{ {key} }} goto new{s}"));
-        w.line("goto full");
-    });
-    w.note("A port tried before does not count, and is remembered from now on anew.");
-    w.block(&format!("chain again{s}"), |w| {
-        w.line(&format!("update @tried{s} {{ {tried} }}"));
-        w.line("goto below");
-    });
-    w.block(&format!("chain new{s}"), |w| {
-        w.line(&format!("update @tried{s} {{ {tried} }} goto count{s}"));
-        w.line("goto full");
-    });
-    w.note("A token for each new port. Under the limit the first rule matches; over it, or with");
-    w.note("no room for the bucket, it does not.");
-    w.block(&format!("chain count{s}"), |w| {
-        w.line(&format!(
-            "update @score{s} {{ {key} limit rate {} burst {} packets }} goto below",
-            once_per(policy.trigger.window),
-            policy.trigger.ports.saturating_sub(1).max(1),
-        ));
+        w.line("# a port in one of the slots is kept there; another one takes a free slot");
+        for slot in 1..=slots {
+            w.line(&format!("{tried} @{} goto keep{slot}_{s}", port_set(slot, lane)));
+        }
+        for slot in 1..=slots {
+            w.line(&format!("{key} != @{} goto keep{slot}_{s}", slot_set(slot, lane)));
+        }
+        w.line("# or finds none");
         w.line(&format!("goto trigger{s}"));
     });
+    for slot in 1..=slots {
+        let (holder, port) = (slot_set(slot, lane), port_set(slot, lane));
+        w.block(&format!("chain keep{slot}_{s}"), |w| {
+            w.line(&format!(
+                "update @{holder} {{ {key} }} update @{port} {{ {tried} }} goto below"
+            ));
+            w.line("goto full");
+        });
+    }
     w.block(&format!("chain trigger{s}"), |w| {
         w.line(&format!("update @suspect{s} {{ {key} }}"));
         copy(w, policy, prefix::TRIGGER);

@@ -57,6 +57,8 @@ pub struct Dossier<'a> {
     pub evidence: &'a [Evidence],
     /// How many more packets counted than are kept.
     pub not_kept: u64,
+    /// How many packets could not count: with a wrong checksum, or too long to verify it.
+    pub uncountable: u64,
     /// Until when it is a suspect, if it is one.
     pub suspect_until: Option<Timestamp>,
     /// How many distinct ports count at the moment.

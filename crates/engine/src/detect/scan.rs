@@ -41,6 +41,7 @@ struct Source {
     last: Timestamp,
     evidence: Vec<Evidence>,
     not_kept: u64,
+    uncountable: u64,
 }
 
 impl ScanDetector {
@@ -57,37 +58,54 @@ impl ScanDetector {
     }
 
     fn on_probe(&mut self, now: Timestamp, probe: &Probe, subject: Prefix) -> Option<Decision> {
-        if probe.checksum != Checksum::Good {
-            // The host throws such a packet away: anyone can send it in anyone's name and learn
-            // nothing from it, so it is no evidence.
-            return None;
-        }
         self.make_room(&subject);
         let rules = &self.rules;
         let source = self.sources.entry(subject).or_insert_with(|| Source {
-            watched: Watched::new(rules, now),
+            watched: Watched::new(now),
             last: now,
             evidence: Vec::new(),
             not_kept: 0,
+            uncountable: 0,
         });
         self.by_age.remove(&(source.last, subject));
         source.last = source.last.max(now);
         self.by_age.insert((source.last, subject));
+
+        if probe.checksum != Checksum::Good {
+            // The host throws such a packet away: anyone can send it in anyone's name and learn
+            // nothing from it, so it is no evidence. But what the kernel did stands.
+            source.uncountable = source.uncountable.saturating_add(1);
+            if probe.stage > Some(Stage::Below) {
+                source.watched.suspect(rules, now);
+            }
+            return None;
+        }
 
         let step = source.watched.step(rules, now, probe);
         let stage = probe.stage.map_or(step.stage, |kernel| kernel.max(step.stage));
         if stage > step.stage {
             source.watched.suspect(rules, now);
         }
-        let tried = source.watched.tried(rules, now);
+        // The port that found no slot is not in one, but it is one of those that count.
+        let live = source.watched.live(rules, now) + u32::from(step.stage == Stage::Trigger);
         let meaning = match rules.weigh(probe) {
             Weight::Impossible => Some(Meaning::ImpossibleFlags),
             Weight::Trap => Some(Meaning::TrapPort),
             _ if stage == Stage::Suspect => Some(Meaning::OfSuspect),
-            _ if step.counted => Some(Meaning::ClosedPort { count: tried }),
+            _ if step.counted => Some(Meaning::ClosedPort { count: live }),
             _ => None,
         };
         if let Some(meaning) = meaning {
+            let before = source.evidence.len();
+            if step.stage < Stage::Suspect {
+                // What was tried too long ago is held against nobody.
+                let watched = &source.watched;
+                source.evidence.retain(|item| {
+                    !matches!(item.meaning, Meaning::ClosedPort { .. })
+                        || watched.holds(rules, now, item.port)
+                });
+            }
+            self.evidence_kept -= before - source.evidence.len();
             if source.evidence.len() < MOST_EVIDENCE_EACH {
                 source.evidence.push(Evidence::new(now, probe, meaning));
                 self.evidence_kept += 1;
@@ -101,7 +119,7 @@ impl ScanDetector {
         let cause = match rules.weigh(probe) {
             Weight::Impossible => Cause::ImpossibleFlags(probe.flags),
             Weight::Trap => Cause::TrapPort(probe.port),
-            _ if step.stage == Stage::Trigger => Cause::DistinctPorts(tried),
+            _ if step.stage == Stage::Trigger => Cause::DistinctPorts(live),
             // The kernel's word for a source that the model has not caught at the trigger itself:
             // the trigger's own copy was lost.
             _ if step.stage == Stage::Below => Cause::KernelCount,
@@ -173,8 +191,9 @@ impl Detector for ScanDetector {
         self.sources.get(subject).map(|source| Dossier {
             evidence: &source.evidence,
             not_kept: source.not_kept,
+            uncountable: source.uncountable,
             suspect_until: source.watched.suspect_until(now),
-            distinct_ports: source.watched.tried(&self.rules, now),
+            distinct_ports: source.watched.live(&self.rules, now),
         })
     }
 
