@@ -14,6 +14,8 @@ pub mod announce;
 pub mod clock;
 pub mod control;
 pub mod host;
+pub mod lines;
+pub mod only;
 pub mod paint;
 pub mod run;
 pub mod sources;

@@ -156,6 +156,64 @@ fn nftables() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_program_that_somebody_changed_is_lost() {
+    let _namespace = Namespace::new("changed");
+    let mut service = Service::new(build(EnforcerKind::Nftables).unwrap());
+    let load = || Request::Load(Box::default(), Facts::default());
+    for line in [
+        "flush ruleset",
+        "flush table inet vauban",
+        "delete table inet vauban",
+        "flush chain inet vauban opening",
+        "add rule inet vauban input accept",
+        "delete table inet vauban ; add table inet vauban",
+    ] {
+        assert_eq!(service.handle(load()), Reply::Done);
+        assert_eq!(held(&mut service), []);
+        let status = Command::new("nft").arg(line).status().unwrap();
+        assert!(status.success(), "{line}");
+        assert_eq!(service.handle(Request::List), Reply::Lost, "{line}");
+        assert_eq!(service.handle(Request::Count), Reply::Lost, "{line}");
+    }
+    assert_eq!(service.handle(load()), Reply::Done);
+    assert_eq!(held(&mut service), []);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_pardon_forgets_suspicion_and_ports() {
+    let _namespace = Namespace::new("pardon");
+    let mut service = Service::new(build(EnforcerKind::Nftables).unwrap());
+    service.handle(Request::Load(Box::default(), Facts::default()));
+    let nft = |text: &str| {
+        let output = Command::new("nft").args(text.split(' ')).output().unwrap();
+        assert!(output.status.success(), "{text}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let fill = || {
+        for addr in ["192.0.2.1", "192.0.2.2"] {
+            nft(&format!("add element inet vauban suspect4 {{ {addr} }}"));
+            nft(&format!("add element inet vauban slot1_4 {{ {addr} }}"));
+            nft(&format!("add element inet vauban port1_4 {{ {addr} . tcp . 81 }}"));
+        }
+    };
+    fill();
+    let Reply::Suspects(suspects) = service.handle(Request::Suspects) else { panic!() };
+    assert_eq!(suspects.len(), 2);
+    assert_eq!(apply(&mut service, vec![BlockOp::Pardon(prefix("192.0.2.1"))]), Reply::Done);
+    for set in ["suspect4", "slot1_4", "port1_4"] {
+        let text = nft(&format!("list set inet vauban {set}"));
+        assert!(text.contains("192.0.2.2") && !text.contains("192.0.2.1 "), "{text}");
+    }
+    assert_eq!(apply(&mut service, vec![BlockOp::PardonAll]), Reply::Done);
+    for set in ["suspect4", "slot1_4", "port1_4"] {
+        let text = nft(&format!("list set inet vauban {set}"));
+        assert!(!text.contains("elements"), "{text}");
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
 fn every_block_in_the_kernel_has_a_timeout() {
     let _namespace = Namespace::new("timeout");
     let mut service = Service::new(build(EnforcerKind::Nftables).unwrap());

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,6 +42,11 @@ impl Server {
                 ));
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                // A socket that nobody reads; connecting to an ordinary file says the same.
+                if !fs::symlink_metadata(path)?.file_type().is_socket() {
+                    let text = "there is a file of that name, and it is no socket";
+                    return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+                }
                 fs::remove_file(path)?;
             }
             Err(_) => {}

@@ -1,6 +1,5 @@
 //! The loop: one owner of engine and enforcer, one queue in.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -17,6 +16,7 @@ use crate::announce;
 use crate::clock::Clock;
 use crate::control::view::time;
 use crate::host;
+use crate::lines::Lines;
 use crate::sources::Losses;
 
 /// How often the host is asked what it is like, and the kernel what it holds.
@@ -29,6 +29,7 @@ pub struct Core {
     pub(super) clock: Clock,
     pub(super) losses: Arc<Losses>,
     pub(super) file: Option<PathBuf>,
+    lines: Lines,
     facts: Facts,
     look_again: Timestamp,
 }
@@ -41,11 +42,12 @@ impl Core {
         service: Service,
         clock: Clock,
         losses: Arc<Losses>,
+        lines: Lines,
     ) -> Self {
         let mut engine = Engine::new(config.policy.clone());
         engine.handle(Event { at: clock.now(), kind: EventKind::Facts(facts.clone()) });
         let look_again = clock.now().plus(LOOK_AGAIN);
-        Self { engine, service, clock, losses, file, facts, look_again }
+        Self { engine, service, clock, losses, file, lines, facts, look_again }
     }
 
     /// Moves events until told to stop; then takes the kernel program away.
@@ -99,7 +101,7 @@ impl Core {
                 }
                 Output::Announce(notice) => {
                     if let Some(line) = announce::line(&notice, self.engine.policy()) {
-                        print(&line);
+                        self.lines.print(line);
                     }
                     notices.push(notice);
                 }
@@ -134,7 +136,7 @@ impl Core {
                 // Not through `check`: a kernel that loses blocks at once is tried again later.
                 for notice in self.heal() {
                     if let Some(line) = announce::line(&notice, self.engine.policy()) {
-                        print(&line);
+                        self.lines.print(line);
                     }
                 }
             }
@@ -183,7 +185,7 @@ impl Core {
         }
     }
 
-    fn greet(&self) {
+    fn greet(&mut self) {
         let policy = self.engine.policy();
         let dry = policy.enforcement == Enforcement::DryRun;
         let config = self.file.as_ref().map_or_else(
@@ -201,14 +203,7 @@ impl Core {
     }
 
     /// A line of the daemon's own.
-    pub(super) fn say(&self, text: &str) {
-        print(&format!("{} {text}", time(self.clock.now())));
+    pub(super) fn say(&mut self, text: &str) {
+        self.lines.print(format!("{} {text}", time(self.clock.now())));
     }
-}
-
-/// Writes a line; a closed or full standard output is no reason to stop protecting.
-fn print(line: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", announce::painted(line));
-    let _ = out.flush();
 }

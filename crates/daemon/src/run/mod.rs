@@ -21,6 +21,8 @@ use crate::clock::Clock;
 use crate::control::protocol;
 use crate::control::server::Server;
 use crate::host;
+use crate::lines::Lines;
+use crate::only::Only;
 use crate::sources::{self, Losses, Queue, SourceKind};
 
 mod answer;
@@ -110,6 +112,13 @@ pub fn run(options: &Options) -> Result<(), RunError> {
     // the wrong moment would leave the program behind.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
         .map_err(|error| failed("cannot listen for signals", &error))?;
+    let _only = Only::take().map_err(|error| {
+        if error.kind() == std::io::ErrorKind::AddrInUse {
+            RunError::Taken("another vauban protects this host already; stop it first".into())
+        } else {
+            failed("cannot take the lock", &error)
+        }
+    })?;
     let server = bind(&config)?;
     let socket = open_nflog(config.policy.kernel.group)?;
     let facts = host::facts().map_err(|error| failed("cannot ask for addresses", &error))?;
@@ -146,7 +155,8 @@ pub fn run(options: &Options) -> Result<(), RunError> {
         })
         .map_err(|error| failed("cannot start a thread", &error))?;
 
-    let mut core = core::Core::new(&config, file, facts, service, clock, losses);
+    let lines = Lines::start().map_err(|error| failed("cannot start a thread", &error))?;
+    let mut core = core::Core::new(&config, file, facts, service, clock, losses, lines);
     let outcome = core.turn(&receiver);
 
     stop.store(true, Ordering::Relaxed);

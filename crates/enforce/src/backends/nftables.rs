@@ -18,12 +18,13 @@ use super::{Enforcer, Trouble};
 use crate::message::Counter;
 use crate::program::{Lane, TABLE, contents, port_set, render, slot_set};
 
-/// A block without end still gets a timeout in the kernel, renewed by the reconciling timer: if
-/// this process dies, it lapses.
-const LONGEST: Duration = Duration::from_secs(366 * DAY);
+/// A block without end still gets a timeout in the kernel, as every element has one. A century is
+/// the most that all kernels take.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * DAY);
 
-/// What has more time left than this was asked for without end.
-const ENDLESS: Duration = Duration::from_secs(365 * DAY);
+/// What has more time left than this was asked for without end: a century, less the years that a
+/// host may be up.
+const ENDLESS: Duration = Duration::from_secs(70 * 365 * DAY);
 
 /// Seconds.
 const DAY: u64 = 24 * 60 * 60;
@@ -35,6 +36,8 @@ const ENOENT: i32 = 2;
 pub struct Nftables {
     socket: Nft,
     policy: Policy,
+    /// The handles of the program's rules, by which it is known again.
+    rules: Vec<u64>,
 }
 
 impl Nftables {
@@ -42,21 +45,34 @@ impl Nftables {
     pub fn open() -> Result<Self, Trouble> {
         let socket = Nft::open()
             .map_err(|error| Trouble::Failed(format!("cannot open a netlink socket: {error}")))?;
-        Ok(Self { socket, policy: Policy::default() })
+        Ok(Self { socket, policy: Policy::default(), rules: Vec::new() })
     }
 
     fn commit(&mut self, ops: &[SetOp<'_>]) -> Result<(), Trouble> {
         self.socket.commit(TABLE, ops).map_err(|error| self.explain(&error))
     }
 
-    /// What an error of a commit means.
+    /// What an error means.
     fn explain(&mut self, error: &std::io::Error) -> Trouble {
-        if error.raw_os_error() == Some(ENOENT)
-            && self.socket.table_exists(TABLE).is_ok_and(|exists| !exists)
-        {
+        if error.raw_os_error() == Some(ENOENT) && !self.is_whole().unwrap_or(false) {
             return Trouble::Lost;
         }
         Trouble::Failed(format!("nf_tables: {error}"))
+    }
+
+    /// Whether the kernel holds the program's rules and sets as they were loaded.
+    fn is_whole(&mut self) -> std::io::Result<bool> {
+        // A set cannot go while a rule names it, so the rules are enough.
+        Ok(!self.rules.is_empty() && self.socket.rules(TABLE)? == self.rules)
+    }
+
+    /// An error unless the program is whole.
+    fn check_whole(&mut self) -> Result<(), Trouble> {
+        match self.is_whole() {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Trouble::Lost),
+            Err(error) => Err(self.explain(&error)),
+        }
     }
 
     /// Takes an element out of a set in which it may not be.
@@ -166,6 +182,7 @@ impl Enforcer for Nftables {
     fn load(&mut self, policy: &Policy, facts: &Facts) -> Result<(), Trouble> {
         run_nft(&render(policy, facts))?;
         self.policy = policy.clone();
+        self.rules = self.socket.rules(TABLE).map_err(|error| self.explain(&error))?;
         Ok(())
     }
 
@@ -199,6 +216,7 @@ impl Enforcer for Nftables {
     }
 
     fn list(&mut self) -> Result<Vec<Block>, Trouble> {
+        self.check_whole()?;
         self.blocks(|lane| set_name(lane).to_owned())
     }
 
@@ -207,6 +225,7 @@ impl Enforcer for Nftables {
     }
 
     fn count(&mut self) -> Result<Vec<Counter>, Trouble> {
+        self.check_whole()?;
         let counters = self.socket.counters(TABLE).map_err(|error| self.explain(&error))?;
         Ok(counters
             .into_iter()

@@ -142,6 +142,21 @@ impl Nft {
         Ok(counters)
     }
 
+    /// The handles of a table's rules, in the order of its chains: the kernel gives each rule that
+    /// is made a new one, so the same list means the same rules. Empty without such a table.
+    ///
+    /// # Errors
+    /// [`ResourceBusy`](io::ErrorKind::ResourceBusy): as [`dump`](Self::dump).
+    pub fn rules(&mut self, table: &str) -> io::Result<Vec<u64>> {
+        let mut handles = Vec::new();
+        self.list(
+            |request, sequence| read::request_rules(request, sequence, table),
+            &mut handles,
+            read::rule,
+        )?;
+        Ok(handles)
+    }
+
     /// Whether there is a table of this name in family `inet`.
     pub fn table_exists(&mut self, table: &str) -> io::Result<bool> {
         let sequence = self.socket.next_sequence();

@@ -60,6 +60,20 @@ pub(super) fn request_counters(
     })
 }
 
+pub(super) fn request_rules(request: &mut Builder, sequence: u32, table: &str) -> io::Result<()> {
+    let header = netfilter_header(uapi::FAMILY_INET, 0);
+    request.message(uapi::GET_RULE, REQUEST | DUMP, sequence, &header, |b| {
+        b.string(uapi::rule::TABLE, table)
+    })
+}
+
+/// Adds the handle of the rule that one message describes.
+pub(super) fn rule(message: Message<'_>, into: &mut Vec<u64>) {
+    if message.kind == uapi::NEW_RULE {
+        into.extend(message.attributes(HEADER).get(uapi::rule::HANDLE).and_then(|a| a.be64()));
+    }
+}
+
 pub(super) fn request_table(request: &mut Builder, sequence: u32, table: &str) -> io::Result<()> {
     let header = netfilter_header(uapi::FAMILY_INET, 0);
     request.message(uapi::GET_TABLE, REQUEST | ACK, sequence, &header, |b| {

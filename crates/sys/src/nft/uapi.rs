@@ -14,6 +14,8 @@ pub(super) const BATCH_RESOURCE: u16 = 10;
 
 pub(super) const NEW_TABLE: u16 = netfilter_type(SUBSYSTEM, 0);
 pub(super) const GET_TABLE: u16 = netfilter_type(SUBSYSTEM, 1);
+pub(super) const NEW_RULE: u16 = netfilter_type(SUBSYSTEM, 6);
+pub(super) const GET_RULE: u16 = netfilter_type(SUBSYSTEM, 7);
 pub(super) const NEW_ELEMENT: u16 = netfilter_type(SUBSYSTEM, 12);
 pub(super) const GET_ELEMENT: u16 = netfilter_type(SUBSYSTEM, 13);
 pub(super) const DELETE_ELEMENT: u16 = netfilter_type(SUBSYSTEM, 14);
@@ -24,6 +26,12 @@ pub(super) const GET_OBJECT: u16 = netfilter_type(SUBSYSTEM, 19);
 /// `NFTA_TABLE_*`.
 pub(super) mod table {
     pub(in super::super) const NAME: u16 = 1;
+}
+
+/// `NFTA_RULE_*`.
+pub(super) mod rule {
+    pub(in super::super) const TABLE: u16 = 1;
+    pub(in super::super) const HANDLE: u16 = 3;
 }
 
 /// `NFTA_GEN_*`.
