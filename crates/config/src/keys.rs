@@ -98,8 +98,8 @@ pub(crate) const TABLES: [(&str, &str); 5] = [
     (
         "kernel",
         "How much room the kernel program gets, because attackers decide how full its sets get. \
-         Sources and bans are counted apart for IPv4 addresses, IPv6 networks (/64) and single \
-         IPv6 addresses.",
+         Sources are counted apart for IPv4 addresses, IPv6 networks (/64) and single IPv6 \
+         addresses.",
     ),
     ("control", "How the `vauban` command reaches the daemon."),
 ];
@@ -226,7 +226,7 @@ pub(crate) static KEYS: [Key; 18] = [
         table: "kernel",
         name: "bans",
         kind: Kind::Count(16..=4_194_304, field!(policy.kernel.bans)),
-        why: "How many bans can be held at a time.",
+        why: "How many bans can be in force at a time, of all kinds of sources together.",
     },
     Key {
         table: "kernel",

@@ -202,8 +202,15 @@ impl Engine {
             return;
         }
         if self.is_full() && self.ledger.get(&subject).is_none() {
-            self.refuse(at, subject, Refusal::LedgerFull);
-            return;
+            // A flood of scanners does not keep the operator from banning: the scanner whose ban
+            // ends first makes room. The kernel's trigger holds it all the same.
+            let Some(first) = self.ledger.first_to_end() else {
+                self.refuse(at, subject, Refusal::LedgerFull);
+                return;
+            };
+            self.ledger.lift(at, &first, true);
+            self.apply(vec![BlockOp::Unblock(first)]);
+            self.announce(Notice::Expired { at, subject: first });
         }
         let (level, end) = self.ledger.sentence(at, &subject, &self.policy.ban);
         let (evidence, not_kept) = self

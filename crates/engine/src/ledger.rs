@@ -130,6 +130,14 @@ impl Ledger {
         self.by_end.first().filter(|(end, _)| *end <= now).map(|(_, subject)| *subject)
     }
 
+    /// The subject of the ban that no operator made and that ends first, if there is one.
+    #[must_use]
+    pub fn first_to_end(&self) -> Option<Prefix> {
+        self.by_end.iter().map(|(_, subject)| *subject).find(|subject| {
+            self.bans.get(subject).is_some_and(|ban| matches!(ban.origin, Origin::Scan(_)))
+        })
+    }
+
     /// When the next ban runs out.
     #[must_use]
     pub fn next_end(&self) -> Option<Timestamp> {
