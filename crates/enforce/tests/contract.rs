@@ -214,6 +214,34 @@ fn a_pardon_forgets_suspicion_and_ports() {
 
 #[test]
 #[ignore = "needs root"]
+fn a_full_set_can_be_emptied() {
+    let _namespace = Namespace::new("full");
+    let mut policy = Policy::default();
+    (policy.kernel.sources, policy.kernel.bans) = (16, 16);
+    let mut service = Service::new(build(EnforcerKind::Nftables).unwrap());
+    service.handle(Request::Load(Box::new(policy), Facts::default()));
+    for last in 0..16 {
+        for set in ["suspect4", "slot1_4"] {
+            let element = format!("{{ 192.0.2.{last} }}");
+            let status = Command::new("nft")
+                .args(["add", "element", "inet", "vauban", set, &element])
+                .status();
+            assert!(status.unwrap().success());
+        }
+        let ops = vec![block(&format!("192.0.2.{last}"), 100)];
+        assert_eq!(apply(&mut service, ops), Reply::Done);
+    }
+    for subject in ["192.0.2.3", "192.0.2.99"].map(prefix) {
+        let ops = vec![BlockOp::Unblock(subject), BlockOp::Pardon(subject)];
+        assert_eq!(apply(&mut service, ops), Reply::Done);
+    }
+    assert_eq!(held(&mut service).len(), 15);
+    let Reply::Suspects(suspects) = service.handle(Request::Suspects) else { panic!() };
+    assert_eq!(suspects.len(), 15);
+}
+
+#[test]
+#[ignore = "needs root"]
 fn every_block_in_the_kernel_has_a_timeout() {
     let _namespace = Namespace::new("timeout");
     let mut service = Service::new(build(EnforcerKind::Nftables).unwrap());

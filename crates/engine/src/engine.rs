@@ -166,22 +166,27 @@ impl Engine {
                     self.ban_of(*addr).map_or(self.keying.subject(*addr), |ban| ban.subject);
                 self.unban(at, subject, Release::Operator);
             }
-            Command::UnbanAll => {
-                let mut subjects: Vec<Prefix> = self.ledger.bans().map(|ban| ban.subject).collect();
-                for detector in &self.detectors {
-                    subjects.extend(detector.suspects(at));
-                }
-                subjects.sort_unstable();
-                subjects.dedup();
-                for subject in subjects {
-                    self.unban(at, subject, Release::Operator);
-                }
-                for detector in &mut self.detectors {
-                    detector.forget(None);
-                }
-                // Also those that only the kernel knows of.
-                self.apply(vec![BlockOp::PardonAll]);
-            }
+            Command::UnbanAll => self.unban_all(at),
+        }
+    }
+
+    /// In one batch, however many they are.
+    fn unban_all(&mut self, at: Timestamp) {
+        let mut subjects: Vec<Prefix> = self.ledger.bans().map(|ban| ban.subject).collect();
+        let mut ops: Vec<BlockOp> = subjects.iter().copied().map(BlockOp::Unblock).collect();
+        // Also those that only the kernel knows of.
+        ops.push(BlockOp::PardonAll);
+        self.apply(ops);
+        for detector in &mut self.detectors {
+            subjects.extend(detector.suspects(at));
+            detector.forget(None);
+        }
+        subjects.sort_unstable();
+        subjects.dedup();
+        for subject in subjects {
+            let was_banned = self.ledger.lift(at, &subject, false).is_some();
+            let by = Release::Operator;
+            self.announce(Notice::Unbanned { at, subject, was_banned, by });
         }
     }
 

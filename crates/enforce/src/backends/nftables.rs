@@ -75,29 +75,35 @@ impl Nftables {
         }
     }
 
-    /// Takes an element out of a set in which it may not be.
-    fn delete(&mut self, set: &str, key: &[u8]) -> Result<(), Trouble> {
-        match self.socket.commit(TABLE, &[SetOp::Delete { set, key: key.to_vec() }]) {
-            Err(error) if error.raw_os_error() == Some(ENOENT) => match self.explain(&error) {
-                Trouble::Lost => Err(Trouble::Lost),
-                Trouble::Failed(_) => Ok(()),
-            },
-            Err(error) => Err(self.explain(&error)),
-            Ok(()) => Ok(()),
-        }
-    }
-
     /// Forgets the suspicion of a subject and the ports that led to it.
+    ///
+    /// In a single commit that cannot fail for what is not there: the kernel takes ten
+    /// milliseconds to undo one (it waits for an RCU grace period).
     fn pardon(&mut self, subject: &Prefix) -> Result<(), Trouble> {
         let Some((lane, key)) = Lane::of(subject) else { return Ok(()) };
-        self.delete(&suspect_set(lane), &key)?;
+        let mut taken = vec![(suspect_set(lane), key.clone())];
         for slot in 1..=self.policy.trigger.slots() {
-            self.delete(&slot_set(slot, lane), &key)?;
+            taken.push((slot_set(slot, lane), key.clone()));
             // A port stands behind its source in the key.
             let ports = port_set(slot, lane);
             let held = self.socket.dump(TABLE, &ports).map_err(|error| self.explain(&error))?;
-            for element in held.iter().filter(|element| element.key.starts_with(&key)) {
-                self.delete(&ports, &element.key)?;
+            let of_subject = held.into_iter().filter(|element| element.key.starts_with(&key));
+            taken.extend(of_subject.map(|element| (ports.clone(), element.key)));
+        }
+        let ops: Vec<SetOp<'_>> =
+            taken.iter().flat_map(|(set, key)| absent(set, key.clone())).collect();
+        let text = match self.commit(&ops) {
+            Err(Trouble::Failed(text)) => text,
+            other => return other,
+        };
+        // A full set takes no element for a moment either: then one by one, and what is not there
+        // is no error.
+        for (set, key) in &taken {
+            match self.socket.commit(TABLE, &[SetOp::Delete { set, key: key.clone() }]) {
+                Err(error) if error.raw_os_error() != Some(ENOENT) => {
+                    return Err(Trouble::Failed(format!("{text}; {error}")));
+                }
+                _ => {}
             }
         }
         Ok(())
@@ -149,10 +155,15 @@ fn timeout(remaining: Option<Duration>) -> Duration {
     remaining.unwrap_or(LONGEST).clamp(Duration::from_millis(1), LONGEST)
 }
 
+/// What makes an element absent whether it was there or not: deleting one that is not there, or
+/// has just run out, would undo the whole batch, and `destroy` needs a newer kernel than
+/// Debian 12's.
+fn absent(set: &str, key: Vec<u8>) -> [SetOp<'_>; 2] {
+    let brief = Some(Duration::from_secs(1));
+    [SetOp::Add { set, key: key.clone(), timeout: brief }, SetOp::Delete { set, key }]
+}
+
 /// The element operations of a batch, pardons apart.
-///
-/// Unblocking adds the element before it deletes it: deleting one that has just run out would
-/// undo the whole batch, and `destroy` needs a newer kernel than Debian 12's.
 fn operations(batch: &Batch) -> Result<Vec<SetOp<'static>>, Trouble> {
     let mut ops = Vec::with_capacity(batch.ops.len());
     for op in &batch.ops {
@@ -169,9 +180,7 @@ fn operations(batch: &Batch) -> Result<Vec<SetOp<'static>>, Trouble> {
                 ops.push(SetOp::Add { set, key, timeout: Some(timeout(block.remaining)) });
             }
             BlockOp::Unblock(_) | BlockOp::Pardon(_) | BlockOp::PardonAll => {
-                let brief = Some(Duration::from_secs(1));
-                ops.push(SetOp::Add { set, key: key.clone(), timeout: brief });
-                ops.push(SetOp::Delete { set, key });
+                ops.extend(absent(set, key));
             }
         }
     }

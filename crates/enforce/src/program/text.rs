@@ -16,6 +16,10 @@ use super::{TABLE, counter, port_set, prefix, slot_set};
 /// be verified. Longer ones (reassembled fragments) are cut and count for nothing.
 const COPIED_BYTES: u32 = 2048;
 
+/// Room in the ban sets beyond the bans in force: for blocks that have run out and that the kernel
+/// has not swept away yet, and for exchanging one.
+const SPARE: u32 = 1024;
+
 /// Writes indented lines.
 struct Writer {
     out: String,
@@ -116,7 +120,8 @@ fn sets(w: &mut Writer, policy: &Policy, contents: &SetContents) {
     for lane in Lane::ALL {
         let (suffix, kind) = (lane.suffix(), lane.key_type());
         w.note(&format!("Sources known by {}.", lane.key()));
-        bounded(w, &format!("banned{suffix}"), kind, "timeout", kernel.bans, None);
+        let most = kernel.bans.saturating_add(SPARE);
+        bounded(w, &format!("banned{suffix}"), kind, "timeout", most, None);
         let dynamic = "dynamic,timeout";
         let size = kernel.sources;
         bounded(w, &format!("suspect{suffix}"), kind, dynamic, size, Some(&suspects));
