@@ -111,8 +111,9 @@ fn thousands_of_mixed_probes() {
     let seen: Vec<_> =
         lab.copies().iter().map(|copy| (copy.source, copy.port, stage(&copy.prefix))).collect();
     assert_eq!(seen.len(), expected.len());
-    for (index, (seen, expected)) in seen.iter().zip(&expected).enumerate() {
-        assert_eq!(seen, expected, "probe {index}");
+    for (index, (one, other)) in seen.iter().zip(&expected).enumerate() {
+        let history: Vec<_> = seen[..index].iter().filter(|(source, ..)| *source == one.0).collect();
+        assert_eq!(one, other, "probe {index} after {history:?}");
     }
     for stage in [Stage::Below, Stage::Trigger, Stage::Suspect] {
         let count = expected.iter().filter(|(.., s)| *s == stage).count();

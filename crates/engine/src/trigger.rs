@@ -61,14 +61,12 @@ impl Rules {
         }
     }
 
-    /// Whether a UDP packet may be traceroute's, or a late answer to something this host asked:
-    /// to a port that its own requests leave from, or from a well-known service (port below 1024)
-    /// to a port that is none. Resolvers ask from any port above 1023, not only the ephemeral.
+    /// Whether a UDP packet may be traceroute's, or a late answer to something this host asked from
+    /// a port of its ephemeral range. Answers to what was asked from other ports are known to the
+    /// kernel program, which saw the question leave; it makes no copy of them.
     fn may_be_answer(&self, probe: &Probe) -> bool {
         let port = probe.port.number;
-        self.traceroute.contains(&port)
-            || self.ephemeral.contains(&port)
-            || (probe.source_port < FIRST_USER_PORT && port >= FIRST_USER_PORT)
+        self.traceroute.contains(&port) || self.ephemeral.contains(&port)
     }
 }
 

@@ -16,7 +16,7 @@ use vauban_sys::nft::{Nft, SetOp};
 
 use super::{Enforcer, Trouble};
 use crate::message::Counter;
-use crate::program::{Lane, TABLE, contents, port_set, render, slot_set};
+use crate::program::{Lane, TABLE, contents, counter, port_set, render, slot_set};
 
 /// A block without end still gets a timeout in the kernel, as every element has one. A century is
 /// the most that all kernels take.
@@ -64,6 +64,20 @@ impl Nftables {
     fn is_whole(&mut self) -> std::io::Result<bool> {
         // A set cannot go while a rule names it, so the rules are enough.
         Ok(!self.rules.is_empty() && self.socket.rules(TABLE)? == self.rules)
+    }
+
+    /// An error if there is a table of our name that no Vauban made. One that an earlier Vauban
+    /// left has our counters.
+    fn check_ours(&mut self) -> Result<(), Trouble> {
+        match self.socket.counters(TABLE) {
+            Err(error) if error.raw_os_error() == Some(ENOENT) => Ok(()),
+            Err(error) => Err(Trouble::Failed(format!("nf_tables: {error}"))),
+            Ok(counters) if counters.iter().any(|c| c.name == counter::TRIGGERS) => Ok(()),
+            Ok(_) => Err(Trouble::Failed(format!(
+                "there is a table inet {TABLE} that is not Vauban's; if nobody needs it: \
+                 nft delete table inet {TABLE}"
+            ))),
+        }
     }
 
     /// An error unless the program is whole.
@@ -189,6 +203,9 @@ fn operations(batch: &Batch) -> Result<Vec<SetOp<'static>>, Trouble> {
 
 impl Enforcer for Nftables {
     fn load(&mut self, policy: &Policy, facts: &Facts) -> Result<(), Trouble> {
+        if self.rules.is_empty() {
+            self.check_ours()?;
+        }
         run_nft(&render(policy, facts))?;
         self.policy = policy.clone();
         self.rules = self.socket.rules(TABLE).map_err(|error| self.explain(&error))?;
@@ -243,8 +260,13 @@ impl Enforcer for Nftables {
     }
 
     fn unload(&mut self) -> Result<(), Trouble> {
-        // Declared before it is deleted, so that it is no error when it is gone already.
-        run_nft(&format!("table inet {TABLE}\ndelete table inet {TABLE}\n"))
+        self.rules.clear();
+        match self.socket.delete_table(TABLE) {
+            Err(error) if error.raw_os_error() != Some(ENOENT) => {
+                Err(Trouble::Failed(format!("nf_tables: {error}")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

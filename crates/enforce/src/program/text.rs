@@ -1,6 +1,7 @@
 //! The program's text.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use vauban_engine::net::Port;
 use vauban_engine::policy::{Enforcement, Policy, Unproven};
@@ -19,6 +20,14 @@ const COPIED_BYTES: u32 = 2048;
 /// Room in the ban sets beyond the bans in force: for blocks that have run out and that the kernel
 /// has not swept away yet, and for exchanging one.
 const SPARE: u32 = 1024;
+
+/// Questions remembered at a time. When more are asked, late answers to further ones count as
+/// probes; only servers that answer from a port above 1023 can be made to fill it.
+const ASKED: u32 = 65_536;
+
+/// How late an answer may be: resolvers give up after some ten seconds, and conntrack forgets an
+/// unanswered question after thirty.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Writes indented lines.
 struct Writer {
@@ -114,6 +123,11 @@ fn sets(w: &mut Writer, policy: &Policy, contents: &SetContents) {
             elements(w, ports.iter().map(text));
         });
     }
+    w.note("UDP that left this host or passed it: to whom, to which port, from which port.");
+    for (name, kind) in [("asked4", "ipv4_addr"), ("asked6", "ipv6_addr")] {
+        let kind = format!("{kind} . inet_service . inet_service");
+        bounded(w, name, &kind, "dynamic,timeout", ASKED, Some(&span(ANSWERED_WITHIN)));
+    }
     let trigger = &policy.trigger;
     let kernel = &policy.kernel;
     let (suspects, window) = (span(trigger.suspect), span(trigger.window));
@@ -189,6 +203,31 @@ fn hooks(w: &mut Writer, policy: &Policy) {
     w.block("chain forward", |w| {
         w.line("type filter hook forward priority filter - 10; policy accept;");
         banned_jumps(w);
+        match policy.unproven {
+            Unproven::Drop => {
+                w.line("tcp flags & (fin | syn | rst | ack) == syn goto passing");
+            }
+        }
+    });
+    match policy.unproven {
+        Unproven::Drop => {
+            w.block("chain passing", |w| {
+                for lane in Lane::ALL {
+                    w.line(&format!("{} @suspect{} goto refuse", lane.key(), lane.suffix()));
+                }
+            });
+        }
+    }
+    w.note("What is asked by UDP, so that late answers are known as such: after source address");
+    w.note("translation, so for hosts behind this one too. The ephemeral ports are in `answers`;");
+    w.note("nobody but servers sends from well-known ports.");
+    w.block("chain asked", |w| {
+        w.line("type filter hook postrouting priority srcnat + 10; policy accept;");
+        w.line("meta l4proto != udp accept");
+        w.line(&format!("udp sport < {FIRST_USER_PORT} accept"));
+        w.line("udp sport @answers accept");
+        w.line("update @asked4 { ip daddr . udp dport . udp sport }");
+        w.line("update @asked6 { ip6 daddr . udp dport . udp sport }");
     });
     w.note("The never-ban set stands before the drop, and neighbour discovery (RFC 4861) too.");
     w.block("chain banned", |w| {
@@ -218,14 +257,13 @@ fn opening(w: &mut Writer, policy: &Policy) {
         w.line("goto probe");
     });
     w.block("chain datagram", |w| {
+        w.line("ip saddr . udp sport . udp dport @asked4 accept");
+        w.line("ip6 saddr . udp sport . udp dport @asked6 accept");
         w.line("udp dport @answers goto answer");
-        w.line(&format!(
-            "udp sport < {FIRST_USER_PORT} udp dport >= {FIRST_USER_PORT} goto answer"
-        ));
         w.line("goto opening");
     });
     w.note("UDP that may answer something this host asked, or be traceroute's: never counted,");
-    w.note("but a suspect's is a probe when nobody is there for it.");
+    w.note("but a suspect's is dropped when nobody is there for it.");
     w.block("chain answer", |w| {
         w.line("socket transparent { 0, 1 } accept");
         w.line("goto probe");
@@ -240,7 +278,7 @@ fn opening(w: &mut Writer, policy: &Policy) {
                 w.line("accept");
             });
             w.block("chain refuse", |w| {
-                w.line("fib daddr type != local accept");
+                w.line("fib daddr type { broadcast, anycast, multicast } accept");
                 w.line(&format!("counter name {} {}", counter::REFUSED, verdict(policy)));
             });
         }
@@ -293,7 +331,6 @@ fn lane_chains(w: &mut Writer, policy: &Policy, lane: Lane) {
         w.line(&format!("{key} @suspect{s} goto suspect{s}"));
         w.line(&format!("meta l4proto . th dport @traps goto trigger{s}"));
         w.line("udp dport @answers goto below");
-        w.line(&format!("udp sport < {FIRST_USER_PORT} udp dport >= {FIRST_USER_PORT} goto below"));
         w.line("# a port in one of the slots is kept there; another one takes a free slot");
         for slot in 1..=slots {
             w.line(&format!("{tried} @{} goto keep{slot}_{s}", port_set(slot, lane)));

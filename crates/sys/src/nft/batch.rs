@@ -67,6 +67,24 @@ pub(super) fn write(
     Ok(Batch { begin, last, taken })
 }
 
+/// Replaces what is in `request` by a batch that deletes a table of family `inet`.
+pub(super) fn write_delete_table(
+    request: &mut Builder,
+    numbers: &mut Socket,
+    table: &str,
+) -> io::Result<Batch> {
+    request.clear();
+    let (begin, last) = (numbers.next_sequence(), numbers.next_sequence());
+    let header = netfilter_header(0, uapi::BATCH_RESOURCE);
+    request.message(uapi::BATCH_BEGIN, REQUEST, begin, &header, |_| Ok(()))?;
+    let family = netfilter_header(uapi::FAMILY_INET, 0);
+    request.message(uapi::DELETE_TABLE, REQUEST | ACK, last, &family, |b| {
+        b.string(uapi::table::NAME, table)
+    })?;
+    request.message(uapi::BATCH_END, REQUEST, numbers.next_sequence(), &header, |_| Ok(()))?;
+    Ok(Batch { begin, last, taken: 1 })
+}
+
 /// Operations that share a message, and about how long its elements are together.
 struct Run<'r, 'a> {
     ops: &'r [SetOp<'a>],

@@ -98,6 +98,16 @@ impl Nft {
         Ok(())
     }
 
+    /// Deletes a table of family `inet` with all that is in it.
+    ///
+    /// # Errors
+    /// `ENOENT`: there is none of that name.
+    pub fn delete_table(&mut self, table: &str) -> io::Result<()> {
+        let batch = batch::write_delete_table(&mut self.request, &mut self.socket, table)?;
+        self.socket.send(self.request.bytes())?;
+        self.settle(batch.begin, batch.last)
+    }
+
     /// The elements of a set that have not expired, in no particular order.
     ///
     /// No commit fell into the reading. Elements that packets add and the clock removes are no

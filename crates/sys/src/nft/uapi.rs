@@ -14,6 +14,7 @@ pub(super) const BATCH_RESOURCE: u16 = 10;
 
 pub(super) const NEW_TABLE: u16 = netfilter_type(SUBSYSTEM, 0);
 pub(super) const GET_TABLE: u16 = netfilter_type(SUBSYSTEM, 1);
+pub(super) const DELETE_TABLE: u16 = netfilter_type(SUBSYSTEM, 2);
 pub(super) const NEW_RULE: u16 = netfilter_type(SUBSYSTEM, 6);
 pub(super) const GET_RULE: u16 = netfilter_type(SUBSYSTEM, 7);
 pub(super) const NEW_ELEMENT: u16 = netfilter_type(SUBSYSTEM, 12);
