@@ -8,7 +8,6 @@ mod exit;
 mod table;
 mod verbs;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -107,9 +106,9 @@ enum Verb {
     },
     /// End a ban and the suspicion behind it, at once
     Unban {
-        /// Address
+        /// Address, or a subject as `bans` lists it
         #[arg(value_name = "ADDR", required_unless_present = "all", conflicts_with = "all")]
-        address: Option<IpAddr>,
+        address: Option<String>,
         /// Everybody
         #[arg(long)]
         all: bool,
@@ -120,9 +119,9 @@ enum Verb {
     },
     /// Say what is known of an address: each packet that counted, in words
     Explain {
-        /// Address
+        /// Address, or a subject as `bans` lists it
         #[arg(value_name = "ADDR")]
-        address: IpAddr,
+        address: String,
         #[command(flatten)]
         socket: Socket,
         #[command(flatten)]
@@ -136,6 +135,8 @@ enum Verb {
         /// As for a dry run
         #[arg(long)]
         dry_run: bool,
+        #[command(flatten)]
+        show: Show,
     },
     /// Scan a throw-away host with nmap, without and with Vauban, and show the difference
     Demo {
@@ -159,7 +160,7 @@ fn main() -> ExitCode {
         Verb::Explain { address, socket, show } => {
             verbs::explain::run(&socket.path(), show.json, address)
         }
-        Verb::Ruleset { config, dry_run } => verbs::ruleset::run(config, dry_run),
+        Verb::Ruleset { config, dry_run, show } => verbs::ruleset::run(show.json, config, dry_run),
         Verb::Demo { show } => demo::run(show.json),
     };
     exit::code(outcome)

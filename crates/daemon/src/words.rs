@@ -9,7 +9,7 @@ use vauban_engine::evidence::{Cause, Evidence, Meaning};
 use vauban_engine::ledger::{Ban, Origin};
 use vauban_engine::net::Port;
 use vauban_engine::output::Refusal;
-use vauban_engine::policy::Trigger;
+use vauban_engine::policy::{Enforcement, Policy, Trigger};
 
 use crate::control::view;
 
@@ -87,7 +87,8 @@ pub fn ports(evidence: &[Evidence]) -> String {
 
 /// What one packet was, and why it counts.
 #[must_use]
-pub fn evidence(item: &Evidence, trigger: &Trigger) -> String {
+pub fn evidence(item: &Evidence, policy: &Policy) -> String {
+    let trigger = &policy.trigger;
     let what = match item.port.protocol {
         Protocol::Udp => "UDP packet".to_owned(),
         Protocol::Tcp => match item.flags.scan_name() {
@@ -105,7 +106,11 @@ pub fn evidence(item: &Evidence, trigger: &Trigger) -> String {
         Meaning::ImpossibleFlags => {
             format!("flags {} are sent by no TCP stack; one such packet is the trigger", item.flags)
         }
-        Meaning::OfSuspect => "nobody serves it; from a suspect, dropped in the kernel".to_owned(),
+        Meaning::OfSuspect => match policy.enforcement {
+            Enforcement::Enforce => "nobody serves it; from a suspect, dropped in the kernel",
+            Enforcement::DryRun => "nobody serves it; from a suspect, would be dropped",
+        }
+        .to_owned(),
     };
     format!("{what} to {}: {why}", item.port)
 }
@@ -120,7 +125,9 @@ pub fn refusal(why: &Refusal) -> String {
         Refusal::LedgerFull => {
             "as many bans as kernel.bans allows are in force; raise it, or unban some".into()
         }
-        Refusal::TooWide => "only one address can be banned, or the /64 of an IPv6 address".into(),
+        Refusal::TooWide => "it is more than one source: ban an address, or the /64 of an IPv6 \
+                             address that is not on a link of this host"
+            .into(),
     }
 }
 

@@ -114,7 +114,7 @@ fn requests_are_a_closed_set() {
         "",
         "{}",
         r#"{"verb":"shutdown"}"#,
-        r#"{"verb":"explain","address":"example.org"}"#,
+        r#"{"verb":"explain"}"#,
         r#"{"verb":"ban","subject":"192.0.2.1","length":5}"#,
     ] {
         assert!(read(bad).is_err(), "{bad}");

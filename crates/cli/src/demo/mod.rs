@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use vauban_daemon::control::client;
 use vauban_daemon::control::protocol::{Reply, Request};
 use vauban_sys::peer;
@@ -34,7 +34,7 @@ pub fn run(json: bool) -> Result<(), Trouble> {
     }
     // Ctrl-C ends what runs in the namespaces; what is left to do here is to take them away.
     let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
     let go_on = || {
@@ -60,11 +60,11 @@ pub fn run(json: bool) -> Result<(), Trouble> {
     let without = scan::run(&lab)?;
     go_on()?;
 
-    tell("With Vauban, no configuration …\n")?;
+    tell("With Vauban and its defaults …\n")?;
     let guarded = Guarded::start(&lab)?;
     let with = scan::run(&lab)?;
     go_on()?;
-    let request = Request::Explain { address: Lab::SCANNER.into() };
+    let request = Request::Explain { address: Lab::SCANNER.to_string() };
     let explanation = match client::call(guarded.socket(), &request)? {
         Reply::Ok(value) => value,
         other => return Err(Trouble::Failed(format!("explain: {other:?}"))),

@@ -22,8 +22,9 @@ pub fn side_by_side(without: &Learned, with: &Learned, log: &str, explanation: &
         row("open ports found", open(without), open(with)),
         row("silent", count(without.silent), count(with.silent)),
     ];
-    let verdict = if with.answered() < without.answered() {
-        paint(GOOD, "From its trigger on, the scanner got no answer.")
+    // The third closed port is the trigger, so at most two can have answered before it.
+    let verdict = if with.closed <= 2 && with.silent > 0 {
+        paint(GOOD, "After two wrong ports the scanner got no answer any more.")
     } else {
         paint(ALERT, "The scan was not stopped.")
     };

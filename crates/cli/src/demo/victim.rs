@@ -95,6 +95,9 @@ impl Guarded {
     }
 
     fn end(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return; // it has ended, and its id may be somebody else's by now
+        }
         // By its id, as a service manager would; `ip netns exec` has become it.
         let terminated = Command::new("kill")
             .args(["-TERM", &self.child.id().to_string()])

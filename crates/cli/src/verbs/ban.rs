@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
 use vauban_daemon::control::protocol::Request;
 
 use super::bans::left;
@@ -22,6 +23,10 @@ pub fn run(
     if json {
         return print_json(&answer);
     }
-    let ban = answer.pointer("/ban").unwrap_or(&serde_json::Value::Null);
-    print(&format!("banned {} for {}", text(ban, "/subject"), left(ban)))
+    let ban = answer.pointer("/ban").unwrap_or(&Value::Null);
+    let done = match answer.pointer("/dry_run") {
+        Some(Value::Bool(true)) => "would have banned (dry run)",
+        _ => "banned",
+    };
+    print(&format!("{done} {} for {}", text(ban, "/subject"), left(ban)))
 }

@@ -32,7 +32,11 @@ pub fn run(socket: &Path, json: bool) -> Result<(), Trouble> {
     if rows.is_empty() {
         return print("no bans");
     }
-    print(&table(&["BANNED", "FOR", "TIMES", "SINCE", "REASON"], &rows))
+    let heading = match answer.pointer("/dry_run") {
+        Some(Value::Bool(true)) => "WOULD BE BANNED",
+        _ => "BANNED",
+    };
+    print(&table(&[heading, "FOR", "TIMES", "SINCE", "REASON"], &rows))
 }
 
 /// How long a ban still lasts.

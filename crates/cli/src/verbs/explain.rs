@@ -1,6 +1,5 @@
 //! `vauban explain`.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,13 +13,16 @@ use crate::exit::Trouble;
 use vauban_daemon::paint::{ALERT, FAINT, GOOD, WARN, paint};
 
 /// Says what is known of an address. Nothing known is an answer of no.
-pub fn run(socket: &Path, json: bool, address: IpAddr) -> Result<(), Trouble> {
+pub fn run(socket: &Path, json: bool, address: String) -> Result<(), Trouble> {
     let answer = ask(socket, &Request::Explain { address })?;
-    if json { print_json(&answer) } else { print(&words(&answer)) }?;
-    if text(&answer, "/state") == "unknown" {
-        return Err(Trouble::No(format!("nothing is known of {address}")));
+    if json {
+        print_json(&answer)?;
     }
-    Ok(())
+    match text(&answer, "/state") {
+        "unknown" => Err(Trouble::No(format!("nothing is known of {}", text(&answer, "/address")))),
+        _ if json => Ok(()),
+        _ => print(&words(&answer)),
+    }
 }
 
 /// The answer in words.
@@ -36,14 +38,15 @@ pub fn words(answer: &Value) -> String {
                 0 | 1 => String::new(),
                 level => format!(", its {} ban", vauban_daemon::words::ordinal(level)),
             };
-            lines.push(format!(
-                "{address}{of} is {}, for {} more{times}",
-                paint(ALERT, "banned"),
-                left(ban)
-            ));
+            let is = match answer.pointer("/dry_run") {
+                Some(Value::Bool(true)) => format!("would be {}", paint(WARN, "banned (dry run)")),
+                _ => format!("is {}", paint(ALERT, "banned")),
+            };
+            lines.push(format!("{address}{of} {is}, for {} more{times}", left(ban)));
             lines.push(format!("  since   {}", text(ban, "/start")));
             lines.push(format!("  reason  {}", text(ban, "/reason")));
             let proof = match ban.pointer("/proven") {
+                _ if text(ban, "/origin") == "operator" => "not needed: the operator's word",
                 Some(Value::Bool(true)) => "the address is proven to be the sender's own",
                 _ => "none: packets like these can carry anybody's address",
             };

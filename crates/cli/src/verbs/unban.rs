@@ -1,6 +1,5 @@
 //! `vauban unban`.
 
-use std::net::IpAddr;
 use std::path::Path;
 
 use vauban_daemon::control::protocol::Request;
@@ -9,7 +8,7 @@ use crate::ask::{ask, list, print, print_json, text};
 use crate::exit::Trouble;
 
 /// Ends the ban and the suspicion of an address, or of everybody.
-pub fn run(socket: &Path, json: bool, address: Option<IpAddr>) -> Result<(), Trouble> {
+pub fn run(socket: &Path, json: bool, address: Option<String>) -> Result<(), Trouble> {
     let answer = ask(socket, &Request::Unban { address })?;
     if json {
         return print_json(&answer);

@@ -3,8 +3,6 @@
 //! One request per connection: a JSON object on one line, at most [`LONGEST_REQUEST`] bytes; the
 //! reply is one line too.
 
-use std::net::IpAddr;
-
 use serde::{Deserialize, Serialize};
 
 /// The longest request in bytes, the newline included: a reason may be a paragraph, not a book.
@@ -36,14 +34,14 @@ pub enum Request {
     },
     /// End the ban and the suspicion of an address.
     Unban {
-        /// Whose; everybody's when left out.
+        /// Whose: an address, or a subject as `bans` lists it; everybody's when left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        address: Option<IpAddr>,
+        address: Option<String>,
     },
     /// Everything known of an address.
     Explain {
-        /// Which.
-        address: IpAddr,
+        /// Which: an address, or a subject as `bans` lists it.
+        address: String,
     },
 }
 

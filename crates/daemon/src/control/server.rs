@@ -19,7 +19,7 @@ use crate::run::Incoming;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Calls served at a time; more are turned away. Only root can call, so this bounds accidents.
-const MOST_CALLS: usize = 16;
+const MOST_CALLS: usize = 64;
 
 /// A bound control socket.
 pub struct Server {

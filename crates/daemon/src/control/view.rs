@@ -11,7 +11,7 @@ use serde::Serialize;
 use vauban_engine::detect::Dossier;
 use vauban_engine::evidence::{Evidence, Meaning};
 use vauban_engine::ledger::{Ban, Origin};
-use vauban_engine::policy::Trigger;
+use vauban_engine::policy::{Policy, Trigger};
 use vauban_engine::{Prefix, Timestamp};
 
 use crate::words;
@@ -139,7 +139,7 @@ pub fn suspect(
 
 /// The view of a packet that counted.
 #[must_use]
-pub fn evidence(item: &Evidence, trigger: &Trigger) -> EvidenceView {
+pub fn evidence(item: &Evidence, policy: &Policy) -> EvidenceView {
     let tcp = item.port.protocol == vauban_engine::Protocol::Tcp;
     let mut bytes = String::with_capacity(item.bytes.len() * 2);
     for byte in &item.bytes {
@@ -159,7 +159,7 @@ pub fn evidence(item: &Evidence, trigger: &Trigger) -> EvidenceView {
             Meaning::ImpossibleFlags => "impossible-flags",
             Meaning::OfSuspect => "of-suspect",
         },
-        text: words::evidence(item, trigger),
+        text: words::evidence(item, policy),
         bytes,
     }
 }

@@ -31,9 +31,34 @@ impl Core {
             Request::Suspects => Reply::Ok(self.suspects()),
             Request::Bans => Reply::Ok(self.bans()),
             Request::Ban { subject, for_ms, reason } => self.ban(&subject, for_ms, reason),
-            Request::Unban { address } => self.unban(address),
-            Request::Explain { address } => Reply::Ok(self.explain(address)),
+            Request::Unban { address: None } => self.unban(None),
+            Request::Unban { address: Some(text) } => match self.address(&text) {
+                Ok(address) => self.unban(Some(address)),
+                Err(reply) => reply,
+            },
+            Request::Explain { address } => match self.address(&address) {
+                Ok(address) => Reply::Ok(self.explain(address)),
+                Err(reply) => reply,
+            },
         }
+    }
+
+    /// The address that a text means: itself, or the first one of a subject as we list it.
+    fn address(&self, text: &str) -> Result<IpAddr, Reply> {
+        let prefix: Prefix =
+            text.parse().map_err(|error| Reply::Invalid(format!("{text:?}: {error}")))?;
+        let subject = self.engine.keying().subject(prefix.addr());
+        if prefix.is_host() || prefix == subject || self.engine.ban_of(prefix.addr()).is_some() {
+            Ok(prefix.addr())
+        } else {
+            Err(Reply::Invalid(format!(
+                "{prefix} is more than one source; name an address, or a subject as bans lists it"
+            )))
+        }
+    }
+
+    fn is_dry_run(&self) -> bool {
+        self.engine.policy().enforcement == Enforcement::DryRun
     }
 
     fn command(&mut self, command: Command) -> Vec<Notice> {
@@ -117,13 +142,13 @@ impl Core {
                 view::suspect(subject, *left, dossier.as_ref(), banned)
             })
             .collect();
-        json!({ "suspects": views })
+        json!({ "dry_run": self.is_dry_run(), "suspects": views })
     }
 
     fn bans(&self) -> Value {
         let (now, trigger) = (self.clock.now(), &self.engine.policy().trigger);
         let views: Vec<_> = self.engine.bans().map(|ban| view::ban(ban, now, trigger)).collect();
-        json!({ "bans": views })
+        json!({ "dry_run": self.is_dry_run(), "bans": views })
     }
 
     fn ban(&mut self, subject: &str, for_ms: Option<u64>, reason: String) -> Reply {
@@ -146,7 +171,7 @@ impl Core {
                 Notice::Banned(ban) => {
                     let trigger = &self.engine.policy().trigger;
                     let ban = view::ban(&ban, self.clock.now(), trigger);
-                    return Reply::Ok(json!({ "ban": ban }));
+                    return Reply::Ok(json!({ "dry_run": self.is_dry_run(), "ban": ban }));
                 }
                 Notice::Refused { why, .. } => return Reply::No(words::refusal(&why)),
                 _ => {}
@@ -184,7 +209,8 @@ impl Core {
     fn explain(&mut self, address: IpAddr) -> Value {
         let suspicions = self.suspicions();
         let now = self.clock.now();
-        let trigger = &self.engine.policy().trigger;
+        let policy = self.engine.policy();
+        let trigger = &policy.trigger;
         let subject = self.engine.keying().subject(address);
         let ban = self.engine.ban_of(address);
         let dossier = self.engine.dossier(&subject);
@@ -213,8 +239,9 @@ impl Core {
             (None, Some(dossier)) => dossier,
             (None, None) => (&[][..], 0),
         };
-        let evidence: Vec<_> = evidence.iter().map(|item| view::evidence(item, trigger)).collect();
+        let evidence: Vec<_> = evidence.iter().map(|item| view::evidence(item, policy)).collect();
         json!({
+            "dry_run": policy.enforcement == Enforcement::DryRun,
             "address": address.to_string(),
             "subject": ban.map_or(subject, |ban| ban.subject).to_string(),
             "state": state,

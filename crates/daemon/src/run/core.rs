@@ -19,8 +19,16 @@ use crate::host;
 use crate::lines::Lines;
 use crate::sources::Losses;
 
-/// How often the host is asked what it is like, and the kernel what it holds.
+/// How often the kernel is asked what it holds.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// How often the host is asked what it is like, unless asking takes long: a new gateway must not
+/// be open to a ban for longer.
+const ASK_HOST: Duration = Duration::from_secs(1);
+
+/// At most this part of the time is spent on asking: a router with a million routes is asked less
+/// often.
+const ASK_SHARE: u32 = 100;
 
 /// Engine and enforcer, and what moves between them.
 pub struct Core {
@@ -32,6 +40,7 @@ pub struct Core {
     lines: Lines,
     facts: Facts,
     look_again: Timestamp,
+    ask_host: Timestamp,
 }
 
 impl Core {
@@ -47,7 +56,8 @@ impl Core {
         let mut engine = Engine::new(config.policy.clone());
         engine.handle(Event { at: clock.now(), kind: EventKind::Facts(facts.clone()) });
         let look_again = clock.now().plus(LOOK_AGAIN);
-        Self { engine, service, clock, losses, file, lines, facts, look_again }
+        let ask_host = clock.now().plus(ASK_HOST);
+        Self { engine, service, clock, losses, file, lines, facts, look_again, ask_host }
     }
 
     /// Moves events until told to stop; then takes the kernel program away.
@@ -55,12 +65,18 @@ impl Core {
         self.greet();
         loop {
             let now = self.clock.now();
+            if now >= self.ask_host {
+                self.ask(now);
+                let took = self.clock.now().since(now);
+                self.ask_host = now.plus(ASK_HOST.max(took.saturating_mul(ASK_SHARE)));
+            }
             if now >= self.look_again {
                 self.look_again = now.plus(LOOK_AGAIN);
-                self.look(now);
+                let reply = self.service.handle(Request::List);
+                self.check(reply);
             }
-            let until =
-                self.engine.next_timeout().map_or(self.look_again, |at| at.min(self.look_again));
+            let own = self.look_again.min(self.ask_host);
+            let until = self.engine.next_timeout().map_or(own, |at| at.min(own));
             match queue.recv_timeout(until.since(now)) {
                 Ok(Incoming::Event(event)) => {
                     self.engine.handle(event);
@@ -110,8 +126,8 @@ impl Core {
         notices
     }
 
-    /// Looks at what the host is like and what the kernel holds, and tells the engine.
-    fn look(&mut self, now: Timestamp) {
+    /// Asks what the host is like, and tells enforcer and engine when that has changed.
+    fn ask(&mut self, now: Timestamp) {
         match host::facts() {
             Ok(facts) if facts != self.facts => {
                 self.facts = facts.clone();
@@ -123,8 +139,6 @@ impl Core {
             Ok(_) => {}
             Err(error) => self.say(&format!("Trouble: cannot ask for addresses: {error}")),
         }
-        let reply = self.service.handle(Request::List);
-        self.check(reply);
     }
 
     /// What an answer of the enforcer means.
