@@ -1,27 +1,38 @@
 //! One daemon per network namespace: two would take each other's table for a broken one.
 //!
-//! The lock is an abstract unix socket (unix(7)): its name is the network namespace's own, and it
-//! goes with the process that holds it, however that ends.
+//! The lock is a file that only root can make, named after the namespace; the kernel lets it go
+//! with the process that holds it, however that ends (flock(2)).
 
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
-use std::os::linux::net::SocketAddrExt as _;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::PathBuf;
 
-/// The name in the abstract namespace.
-const NAME: &[u8] = b"vauban table inet vauban";
+/// Where the files are; the same for all daemons of this host, whatever their sockets.
+const FOLDER: &str = "/run/vauban";
+
+/// The network namespace of this thread.
+const NAMESPACE: &str = "/proc/thread-self/ns/net";
 
 /// While this lives, nobody else in this network namespace gets one.
 pub struct Only {
-    _held: UnixDatagram,
+    _held: File,
 }
 
 impl Only {
     /// Takes the lock.
     ///
     /// # Errors
-    /// `AddrInUse`: somebody has it.
+    /// `AddrInUse`: another daemon has it.
     pub fn take() -> io::Result<Self> {
-        let name = SocketAddr::from_abstract_name(NAME)?;
-        Ok(Self { _held: UnixDatagram::bind_addr(&name)? })
+        DirBuilder::new().recursive(true).mode(0o755).create(FOLDER)?;
+        let namespace = fs::metadata(NAMESPACE)?.ino();
+        let path = PathBuf::from(FOLDER).join(format!("netns-{namespace}.lock"));
+        let file = File::options().create(true).truncate(false).write(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _held: file }),
+            Err(TryLockError::WouldBlock) => Err(io::ErrorKind::AddrInUse.into()),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
     }
 }

@@ -112,7 +112,8 @@ fn thousands_of_mixed_probes() {
         lab.copies().iter().map(|copy| (copy.source, copy.port, stage(&copy.prefix))).collect();
     assert_eq!(seen.len(), expected.len());
     for (index, (one, other)) in seen.iter().zip(&expected).enumerate() {
-        let history: Vec<_> = seen[..index].iter().filter(|(source, ..)| *source == one.0).collect();
+        let history: Vec<_> =
+            seen[..index].iter().filter(|(source, ..)| *source == one.0).collect();
         assert_eq!(one, other, "probe {index} after {history:?}");
     }
     for stage in [Stage::Below, Stage::Trigger, Stage::Suspect] {

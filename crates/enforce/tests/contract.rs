@@ -166,6 +166,9 @@ fn a_program_that_somebody_changed_is_lost() {
         "delete table inet vauban",
         "flush chain inet vauban opening",
         "add rule inet vauban input accept",
+        "flush set inet vauban never4",
+        "flush set inet vauban traps",
+        "delete element inet vauban served { udp . 68 }",
         "delete table inet vauban ; add table inet vauban",
     ] {
         assert_eq!(service.handle(load()), Reply::Done);

@@ -94,7 +94,15 @@ impl Engine {
         self.now = self.now.max(now);
         while let Some(subject) = self.ledger.run_out(self.now) {
             self.ledger.lift(self.now, &subject, true);
-            self.apply(vec![BlockOp::Unblock(subject)]);
+            let mut ops = vec![BlockOp::Unblock(subject)];
+            // A ban shorter than the suspicion that led to it ends both.
+            if self.is_suspect(&subject) {
+                ops.push(BlockOp::Pardon(subject));
+                for detector in &mut self.detectors {
+                    detector.forget(Some(subject));
+                }
+            }
+            self.apply(ops);
             self.announce(Notice::Expired { at: self.now, subject });
         }
         for detector in &mut self.detectors {
@@ -134,7 +142,7 @@ impl Engine {
             // Dry run, or packets that were on their way when the ban was made.
             return;
         }
-        if self.is_full() {
+        if !self.make_room(at) {
             if fresh {
                 self.refuse(at, subject, Refusal::LedgerFull);
             }
@@ -206,16 +214,9 @@ impl Engine {
             self.refuse(at, subject, Refusal::Never(member));
             return;
         }
-        if self.is_full() && self.ledger.get(&subject).is_none() {
-            // A flood of scanners does not keep the operator from banning: the scanner whose ban
-            // ends first makes room. The kernel's trigger holds it all the same.
-            let Some(first) = self.ledger.first_to_end() else {
-                self.refuse(at, subject, Refusal::LedgerFull);
-                return;
-            };
-            self.ledger.lift(at, &first, true);
-            self.apply(vec![BlockOp::Unblock(first)]);
-            self.announce(Notice::Expired { at, subject: first });
+        if self.ledger.get(&subject).is_none() && !self.make_room(at) {
+            self.refuse(at, subject, Refusal::LedgerFull);
+            return;
         }
         let (level, end) = self.ledger.sentence(at, &subject, &self.policy.ban);
         let (evidence, not_kept) = self
@@ -277,6 +278,23 @@ impl Engine {
             let (missing, surplus) = (plan.missing, plan.surplus);
             self.announce(Notice::Healed { at, missing, surplus });
         }
+    }
+
+    fn is_suspect(&self, subject: &Prefix) -> bool {
+        self.dossier(subject).is_some_and(|dossier| dossier.suspect_until.is_some())
+    }
+
+    /// In a full ledger, lets the scanner go whose ban ends first: the kernel's trigger holds it
+    /// all the same. False if the ledger is full of what operators banned.
+    fn make_room(&mut self, at: Timestamp) -> bool {
+        if !self.is_full() {
+            return true;
+        }
+        let Some(first) = self.ledger.first_to_end() else { return false };
+        self.ledger.lift(at, &first, true);
+        self.apply(vec![BlockOp::Unblock(first)]);
+        self.announce(Notice::Expired { at, subject: first });
+        true
     }
 
     fn is_full(&self) -> bool {

@@ -157,8 +157,8 @@ impl Default for Kernel {
             // With the default trigger, five sets of each kind of key: at some 120 bytes an
             // element and 16 of table, 9 MiB when attackers have filled those of one family.
             sources: 16_384,
-            // At some 600 bytes of memory and evidence each, 40 MiB in the worst flood.
-            bans: 65_536,
+            // At some 800 bytes of memory and evidence each, 12 MiB in the worst flood.
+            bans: 16_384,
             // traceroute(8): from 33434, one port per probe; 33534 is the highest that firewalls
             // commonly leave to it.
             traceroute: 33434..=33534,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use vauban_daemon::control::client;
 use vauban_daemon::control::protocol::{Reply, Request};
 use vauban_sys::peer;
@@ -34,7 +34,7 @@ pub fn run(json: bool) -> Result<(), Trouble> {
     }
     // Ctrl-C ends what runs in the namespaces; what is left to do here is to take them away.
     let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
         signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
     }
     let go_on = || {

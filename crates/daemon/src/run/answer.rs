@@ -21,6 +21,12 @@ use crate::words;
 /// typing errors.
 const LONGEST_BAN_MS: u64 = 3650 * 24 * 60 * 60 * 1000;
 
+/// Whether a character changes the direction of text (Unicode's Bidi_Control): it could make a line
+/// read as something else.
+fn turns_text(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 impl Core {
     /// The answer to a request; what it changes is done when it returns.
     pub(super) fn answer(&mut self, request: Request) -> Reply {
@@ -159,13 +165,15 @@ impl Core {
         if reason.len() > LONGEST_REASON {
             return Reply::Invalid(format!("the reason is longer than {LONGEST_REASON} bytes"));
         }
-        if reason.chars().any(char::is_control) {
+        if reason.chars().any(|c| c.is_control() || turns_text(c)) {
             return Reply::Invalid("the reason contains control characters".into());
         }
         if for_ms.is_some_and(|ms| ms == 0 || ms > LONGEST_BAN_MS) {
             return Reply::Invalid("a ban lasts from 1ms to 3650d".into());
         }
         let length = for_ms.map(Duration::from_millis);
+        // An address that has just become a gateway must not be banned.
+        self.ask(self.clock.now());
         for notice in self.command(Command::Ban { subject, length, reason }) {
             match notice {
                 Notice::Banned(ban) => {

@@ -1,5 +1,6 @@
 //! The loop: one owner of engine and enforcer, one queue in.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -41,6 +42,7 @@ pub struct Core {
     facts: Facts,
     look_again: Timestamp,
     ask_host: Timestamp,
+    on_terminal: bool,
 }
 
 impl Core {
@@ -57,7 +59,19 @@ impl Core {
         engine.handle(Event { at: clock.now(), kind: EventKind::Facts(facts.clone()) });
         let look_again = clock.now().plus(LOOK_AGAIN);
         let ask_host = clock.now().plus(ASK_HOST);
-        Self { engine, service, clock, losses, file, lines, facts, look_again, ask_host }
+        let on_terminal = std::io::stdout().is_terminal();
+        Self {
+            engine,
+            service,
+            clock,
+            losses,
+            file,
+            lines,
+            facts,
+            look_again,
+            ask_host,
+            on_terminal,
+        }
     }
 
     /// Moves events until told to stop; then takes the kernel program away.
@@ -86,6 +100,10 @@ impl Core {
                     let reply = self.answer(request);
                     // A caller that has hung up does not want it any more.
                     let _ = caller.try_send(reply);
+                }
+                Ok(Incoming::Hangup) if self.on_terminal => {
+                    self.say("Hangup: the terminal is gone");
+                    break;
                 }
                 Ok(Incoming::Hangup) => {
                     self.say(
@@ -127,18 +145,22 @@ impl Core {
     }
 
     /// Asks what the host is like, and tells enforcer and engine when that has changed.
-    fn ask(&mut self, now: Timestamp) {
-        match host::facts() {
-            Ok(facts) if facts != self.facts => {
-                self.facts = facts.clone();
-                let reply = self.service.handle(Request::Learn(facts.clone()));
-                self.check(reply);
-                self.engine.handle(Event { at: now, kind: EventKind::Facts(facts) });
-                self.drain();
+    pub(super) fn ask(&mut self, now: Timestamp) {
+        let facts = match host::facts() {
+            Ok(facts) if facts == self.facts => return,
+            Ok(facts) => facts,
+            Err(error) => {
+                return self.say(&format!("Trouble: cannot ask for addresses: {error}"));
             }
-            Ok(_) => {}
-            Err(error) => self.say(&format!("Trouble: cannot ask for addresses: {error}")),
+        };
+        self.engine.handle(Event { at: now, kind: EventKind::Facts(facts.clone()) });
+        let reply = self.service.handle(Request::Learn(facts.clone()));
+        if reply == Reply::Done {
+            // Otherwise it is tried again at the next time of asking.
+            self.facts = facts;
         }
+        self.check(reply);
+        self.drain();
     }
 
     /// What an answer of the enforcer means.

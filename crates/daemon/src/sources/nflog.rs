@@ -44,6 +44,7 @@ fn stage(text: &str) -> Option<Stage> {
         prefix::BELOW => Some(Stage::Below),
         prefix::TRIGGER => Some(Stage::Trigger),
         prefix::SUSPECT => Some(Stage::Suspect),
+        // Full: the kernel could not count it, so the engine's own count decides.
         _ => None,
     }
 }

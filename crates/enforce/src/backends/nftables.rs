@@ -16,7 +16,7 @@ use vauban_sys::nft::{Nft, SetOp};
 
 use super::{Enforcer, Trouble};
 use crate::message::Counter;
-use crate::program::{Lane, TABLE, contents, counter, port_set, render, slot_set};
+use crate::program::{Lane, TABLE, claim_set, contents, counter, port_set, render, slot_set};
 
 /// A block without end still gets a timeout in the kernel, as every element has one. A century is
 /// the most that all kernels take.
@@ -36,16 +36,28 @@ const ENOENT: i32 = 2;
 pub struct Nftables {
     socket: Nft,
     policy: Policy,
-    /// The handles of the program's rules, by which it is known again.
-    rules: Vec<u64>,
+    /// What the program is known again by; empty while none is loaded.
+    known_by: Marks,
 }
+
+/// What somebody would change who changed the program.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Marks {
+    /// The handles of its rules.
+    rules: Vec<u64>,
+    /// The elements of the sets that only we fill, sorted: key, and whether it ends an interval.
+    elements: Vec<Vec<(Vec<u8>, bool)>>,
+}
+
+/// The sets that only we fill, apart from the ban sets.
+const CONFIGURED: [&str; 6] = ["never4", "never6", "exact6", "answers", "traps", "served"];
 
 impl Nftables {
     /// Opens the netlink socket. Needs `CAP_NET_ADMIN`.
     pub fn open() -> Result<Self, Trouble> {
         let socket = Nft::open()
             .map_err(|error| Trouble::Failed(format!("cannot open a netlink socket: {error}")))?;
-        Ok(Self { socket, policy: Policy::default(), rules: Vec::new() })
+        Ok(Self { socket, policy: Policy::default(), known_by: Marks::default() })
     }
 
     fn commit(&mut self, ops: &[SetOp<'_>]) -> Result<(), Trouble> {
@@ -60,10 +72,29 @@ impl Nftables {
         Trouble::Failed(format!("nf_tables: {error}"))
     }
 
-    /// Whether the kernel holds the program's rules and sets as they were loaded.
+    /// What is in the kernel under our table's name.
+    fn marks(&mut self) -> std::io::Result<Marks> {
+        let mut marks = Marks { rules: self.socket.rules(TABLE)?, elements: Vec::new() };
+        for set in CONFIGURED {
+            let elements = self.socket.dump(TABLE, set)?;
+            let mut elements: Vec<_> =
+                elements.into_iter().map(|e| (e.key, e.interval_end)).collect();
+            elements.sort_unstable();
+            marks.elements.push(elements);
+        }
+        Ok(marks)
+    }
+
+    /// Whether the kernel holds the program as it was loaded.
     fn is_whole(&mut self) -> std::io::Result<bool> {
-        // A set cannot go while a rule names it, so the rules are enough.
-        Ok(!self.rules.is_empty() && self.socket.rules(TABLE)? == self.rules)
+        if self.known_by.rules.is_empty() {
+            return Ok(false);
+        }
+        match self.marks() {
+            Ok(marks) => Ok(marks == self.known_by),
+            Err(error) if error.raw_os_error() == Some(ENOENT) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// An error if there is a table of our name that no Vauban made. One that an earlier Vauban
@@ -78,6 +109,14 @@ impl Nftables {
                  nft delete table inet {TABLE}"
             ))),
         }
+    }
+
+    /// Remembers what is there now as ours.
+    fn remember(&mut self) -> Result<(), Trouble> {
+        self.known_by = self
+            .marks()
+            .map_err(|error| Trouble::Failed(format!("nf_tables: reading it back: {error}")))?;
+        Ok(())
     }
 
     /// An error unless the program is whole.
@@ -98,6 +137,7 @@ impl Nftables {
         let mut taken = vec![(suspect_set(lane), key.clone())];
         for slot in 1..=self.policy.trigger.slots() {
             taken.push((slot_set(slot, lane), key.clone()));
+            taken.push((claim_set(slot, lane), key.clone()));
             // A port stands behind its source in the key.
             let ports = port_set(slot, lane);
             let held = self.socket.dump(TABLE, &ports).map_err(|error| self.explain(&error))?;
@@ -129,7 +169,7 @@ impl Nftables {
         for lane in Lane::ALL {
             sets.push(suspect_set(lane));
             for slot in 1..=self.policy.trigger.slots() {
-                sets.extend([slot_set(slot, lane), port_set(slot, lane)]);
+                sets.extend([slot_set(slot, lane), claim_set(slot, lane), port_set(slot, lane)]);
             }
         }
         let ops: Vec<SetOp<'_>> = sets.iter().map(|set| SetOp::Flush { set }).collect();
@@ -150,6 +190,16 @@ impl Nftables {
             }));
         }
         Ok(blocks)
+    }
+}
+
+impl Drop for Nftables {
+    /// A daemon that fails after loading leaves no program behind that nobody watches.
+    fn drop(&mut self) {
+        if !self.known_by.rules.is_empty() {
+            // Whoever drops us cannot be told.
+            let _ = self.unload();
+        }
     }
 }
 
@@ -203,13 +253,12 @@ fn operations(batch: &Batch) -> Result<Vec<SetOp<'static>>, Trouble> {
 
 impl Enforcer for Nftables {
     fn load(&mut self, policy: &Policy, facts: &Facts) -> Result<(), Trouble> {
-        if self.rules.is_empty() {
+        if self.known_by.rules.is_empty() {
             self.check_ours()?;
         }
         run_nft(&render(policy, facts))?;
         self.policy = policy.clone();
-        self.rules = self.socket.rules(TABLE).map_err(|error| self.explain(&error))?;
-        Ok(())
+        self.remember()
     }
 
     fn learn(&mut self, facts: &Facts, never: &NeverSet) -> Result<(), Trouble> {
@@ -223,7 +272,8 @@ impl Enforcer for Nftables {
                 ops.push(SetOp::AddInterval { set, first, last });
             }
         }
-        self.commit(&ops)
+        self.commit(&ops)?;
+        self.remember()
     }
 
     fn apply(&mut self, batch: &Batch) -> Result<(), Trouble> {
@@ -260,7 +310,7 @@ impl Enforcer for Nftables {
     }
 
     fn unload(&mut self) -> Result<(), Trouble> {
-        self.rules.clear();
+        self.known_by = Marks::default();
         match self.socket.delete_table(TABLE) {
             Err(error) if error.raw_os_error() != Some(ENOENT) => {
                 Err(Trouble::Failed(format!("nf_tables: {error}")))

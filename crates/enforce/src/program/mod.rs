@@ -30,6 +30,8 @@ pub mod prefix {
     pub const TRIGGER: &str = "vauban trigger";
     /// It came from a suspect.
     pub const SUSPECT: &str = "vauban suspect";
+    /// It was dropped because a set was full; nothing was counted in the kernel.
+    pub const FULL: &str = "vauban full";
 }
 
 /// Names of the program's counters.
@@ -59,6 +61,12 @@ pub mod counter {
 #[must_use]
 pub fn slot_set(slot: u32, lane: Lane) -> String {
     format!("slot{slot}_{}", lane.suffix())
+}
+
+/// The set of sources that have taken slot number `slot` a moment ago.
+#[must_use]
+pub fn claim_set(slot: u32, lane: Lane) -> String {
+    format!("claim{slot}_{}", lane.suffix())
 }
 
 /// The set of ports, each behind its source, in slot number `slot`.

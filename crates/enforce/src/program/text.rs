@@ -11,7 +11,7 @@ use super::lane::Lane;
 use super::ranges::Range;
 use super::sets::SetContents;
 use super::span::span;
-use super::{TABLE, counter, port_set, prefix, slot_set};
+use super::{TABLE, claim_set, counter, port_set, prefix, slot_set};
 
 /// Bytes of a packet that a copy carries: a whole one on any common link, so that its checksum can
 /// be verified. Longer ones (reassembled fragments) are cut and count for nothing.
@@ -28,6 +28,13 @@ const ASKED: u32 = 65_536;
 /// How late an answer may be: resolvers give up after some ten seconds, and conntrack forgets an
 /// unanswered question after thirty.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
+
+/// The limit that all rules which make copies share.
+const COPIES_LIMIT: &str = "copies_per_second";
+
+/// Within what time two processors may take the same slot for the same source: microseconds. A
+/// second leaves room, and is over long before the slot is.
+const CLAIMED_FOR: Duration = Duration::from_secs(1);
 
 /// Writes indented lines.
 struct Writer {
@@ -83,6 +90,11 @@ pub fn program(policy: &Policy, contents: &SetContents) -> String {
     for name in counter::ALL {
         let _ = writeln!(w.out, "\tcounter {name} {{\n\t}}");
     }
+    let rate = policy.kernel.copies_per_second;
+    let _ = writeln!(
+        w.out,
+        "\tlimit {COPIES_LIMIT} {{\n\t\trate {rate}/second burst {rate} packets\n\t}}"
+    );
     sets(&mut w, policy, contents);
     hooks(&mut w, policy);
     opening(&mut w, policy);
@@ -140,6 +152,9 @@ fn sets(w: &mut Writer, policy: &Policy, contents: &SetContents) {
         let size = kernel.sources;
         bounded(w, &format!("suspect{suffix}"), kind, dynamic, size, Some(&suspects));
         for slot in 1..=trigger.slots() {
+            let claimed = span(CLAIMED_FOR.min(trigger.window / 2));
+            let most = size.saturating_mul(2);
+            bounded(w, &claim_set(slot, lane), kind, dynamic, most, Some(&claimed));
             bounded(w, &slot_set(slot, lane), kind, dynamic, size, Some(&window));
             let tried = format!("{kind} . inet_proto . inet_service");
             bounded(w, &port_set(slot, lane), &tried, dynamic, size, Some(&window));
@@ -195,6 +210,7 @@ fn hooks(w: &mut Writer, policy: &Policy) {
     w.note("fragments carry no ports; the first one is judged for all. It has to have all headers");
     w.note("up to the ports (RFC 7112); one that hides them would get a probe past us.");
     w.block("chain fragment", |w| {
+        w.line("ip6 saddr @never6 accept");
         w.line("frag frag-off != 0 accept");
         w.line("meta l4proto != 255 return");
         w.line(&format!("counter name {} {}", counter::HIDDEN, verdict(policy)));
@@ -219,13 +235,11 @@ fn hooks(w: &mut Writer, policy: &Policy) {
         }
     }
     w.note("What is asked by UDP, so that late answers are known as such: after source address");
-    w.note("translation, so for hosts behind this one too. The ephemeral ports are in `answers`;");
-    w.note("nobody but servers sends from well-known ports.");
+    w.note("translation, so for hosts behind this one too. From well-known ports servers answer.");
     w.block("chain asked", |w| {
         w.line("type filter hook postrouting priority srcnat + 10; policy accept;");
         w.line("meta l4proto != udp accept");
         w.line(&format!("udp sport < {FIRST_USER_PORT} accept"));
-        w.line("udp sport @answers accept");
         w.line("update @asked4 { ip daddr . udp dport . udp sport }");
         w.line("update @asked6 { ip6 daddr . udp dport . udp sport }");
     });
@@ -259,14 +273,7 @@ fn opening(w: &mut Writer, policy: &Policy) {
     w.block("chain datagram", |w| {
         w.line("ip saddr . udp sport . udp dport @asked4 accept");
         w.line("ip6 saddr . udp sport . udp dport @asked6 accept");
-        w.line("udp dport @answers goto answer");
         w.line("goto opening");
-    });
-    w.note("UDP that may answer something this host asked, or be traceroute's: never counted,");
-    w.note("but a suspect's is dropped when nobody is there for it.");
-    w.block("chain answer", |w| {
-        w.line("socket transparent { 0, 1 } accept");
-        w.line("goto probe");
     });
     match policy.unproven {
         Unproven::Drop => {
@@ -303,18 +310,17 @@ fn probes(w: &mut Writer, policy: &Policy) {
     });
     w.note("No room to remember it: closed for probes. Ports with a listener never come here.");
     w.block("chain full", |w| {
+        copy(w, policy, prefix::FULL);
         w.line(&format!("counter name {} {}", counter::FULL, verdict(policy)));
     });
 }
 
 fn copy(w: &mut Writer, policy: &Policy, prefix: &str) {
-    let kernel = &policy.kernel;
     w.line(&format!(
-        "limit rate {rate}/second burst {rate} packets counter name {counter} \
-         log prefix \"{prefix}\" group {group} snaplen {COPIED_BYTES} queue-threshold 1",
-        rate = kernel.copies_per_second,
-        counter = counter::COPIES,
-        group = kernel.group,
+        "limit name {COPIES_LIMIT} counter name {} log prefix \"{prefix}\" group {} \
+         snaplen {COPIED_BYTES} queue-threshold 1",
+        counter::COPIES,
+        policy.kernel.group,
     ));
 }
 
@@ -336,11 +342,23 @@ fn lane_chains(w: &mut Writer, policy: &Policy, lane: Lane) {
             w.line(&format!("{tried} @{} goto keep{slot}_{s}", port_set(slot, lane)));
         }
         for slot in 1..=slots {
-            w.line(&format!("{key} != @{} goto keep{slot}_{s}", slot_set(slot, lane)));
+            w.line(&format!("{key} != @{} jump take{slot}_{s}", slot_set(slot, lane)));
         }
-        w.line("# or finds none");
+        w.line("# or finds none: all are its own, or there is no room");
+        for slot in 1..=slots {
+            w.line(&format!("{key} != @{} goto full", slot_set(slot, lane)));
+        }
         w.line(&format!("goto trigger{s}"));
     });
+    w.note("Two processors may see the same slot free: the first one gets it.");
+    for slot in 1..=slots {
+        w.block(&format!("chain take{slot}_{s}"), |w| {
+            w.line(&format!(
+                "update @{} {{ {key} limit rate 1/week burst 1 packets }} goto keep{slot}_{s}",
+                claim_set(slot, lane)
+            ));
+        });
+    }
     for slot in 1..=slots {
         let (holder, port) = (slot_set(slot, lane), port_set(slot, lane));
         w.block(&format!("chain keep{slot}_{s}"), |w| {

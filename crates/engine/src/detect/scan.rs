@@ -15,16 +15,16 @@ use crate::policy::Policy;
 use crate::time::Timestamp;
 use crate::trigger::{Rules, Watched, Weight};
 
-/// Subjects remembered at most. A spoofed flood makes one of each packet; at some 500 bytes each
-/// (one packet of evidence) this many stay below 8 MiB, and a real scanner sends its third probe
-/// long before as many strangers have pushed it out.
-const MOST_SUBJECTS: usize = 8_192;
+/// Subjects remembered at most. A spoofed flood makes one of each packet; at some 700 bytes each
+/// (one packet of evidence) this many take 3 MiB. A scanner that strangers push out before its
+/// third probe is still counted in the kernel, whose word is taken.
+const MOST_SUBJECTS: usize = 4_096;
 
 /// Packets kept of one subject: the trigger's, and enough of what came after to show the method.
 const MOST_EVIDENCE_EACH: usize = 16;
 
-/// Packets kept in all, at some 300 bytes each: 5 MiB.
-const MOST_EVIDENCE: usize = 16_384;
+/// Packets kept in all, at some 300 bytes each: 2.5 MiB.
+const MOST_EVIDENCE: usize = 8_192;
 
 /// The detector's state.
 pub struct ScanDetector {
