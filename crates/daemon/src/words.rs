@@ -30,7 +30,7 @@ pub fn cause(cause: &Cause, trigger: &Trigger) -> String {
             Some(name) => format!("{name} segment (flags {flags}), which no TCP stack sends"),
             None => format!("a segment with flags {flags}, which no TCP stack sends"),
         },
-        Cause::GoesOn => "a suspect that goes on probing after its ban ended".into(),
+        Cause::GoesOn => "a suspect that goes on probing".into(),
         Cause::KernelCount => "the kernel's own count of its probes".into(),
     }
 }

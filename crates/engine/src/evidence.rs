@@ -74,6 +74,6 @@ pub enum Cause {
     ImpossibleFlags(TcpFlags),
     /// The kernel program's count, parts of which this process did not see.
     KernelCount,
-    /// It was a suspect already, from a ban that has ended, and goes on probing.
+    /// It was a suspect already, without a ban, and goes on probing.
     GoesOn,
 }

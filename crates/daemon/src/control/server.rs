@@ -104,15 +104,16 @@ impl Drop for Server {
 fn serve_one(stream: &UnixStream, queue: &SyncSender<Incoming>) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let caller = peer::peer_credentials(stream)?;
-    if caller.uid != 0 && caller.uid != peer::effective_uid() {
-        let text = format!("user {} may not command vauban; use sudo", caller.uid);
-        return answer(stream, &Reply::Denied(text));
-    }
+    // Read before anything is said: what is unread when we hang up would take our answer with it.
     let mut line = String::new();
     let read = BufReader::new(stream.take(LONGEST_REQUEST)).read_line(&mut line)?;
     if read == 0 {
         return Ok(());
+    }
+    let caller = peer::peer_credentials(stream)?;
+    if caller.uid != 0 && caller.uid != peer::effective_uid() {
+        let text = format!("user {} may not command vauban; use sudo", caller.uid);
+        return answer(stream, &Reply::Denied(text));
     }
     let reply = match serde_json::from_str::<Request>(&line) {
         Err(error) => Reply::Invalid(format!("not a request: {error}")),

@@ -87,7 +87,8 @@ impl Core {
             if now >= self.look_again {
                 self.look_again = now.plus(LOOK_AGAIN);
                 let reply = self.service.handle(Request::List);
-                self.check(reply);
+                self.check(reply, &mut true);
+                self.drain();
             }
             let own = self.look_again.min(self.ask_host);
             let until = self.engine.next_timeout().map_or(own, |at| at.min(own));
@@ -124,14 +125,16 @@ impl Core {
         }
     }
 
-    /// Carries out what the engine wants, and returns the notices that came with it.
+    /// Carries out what the engine wants, says what it announces, and returns that.
     pub(super) fn drain(&mut self) -> Vec<Notice> {
         let mut notices = Vec::new();
+        // A table that is gone again right after it was loaded is tried again later.
+        let mut may_load = true;
         while let Some(output) = self.engine.poll_output() {
             match output {
                 Output::Apply(batch) => {
                     let reply = self.service.handle(Request::Apply(batch));
-                    self.check(reply);
+                    self.check(reply, &mut may_load);
                 }
                 Output::Announce(notice) => {
                     if let Some(line) = announce::line(&notice, self.engine.policy()) {
@@ -159,22 +162,16 @@ impl Core {
             // Otherwise it is tried again at the next time of asking.
             self.facts = facts;
         }
-        self.check(reply);
+        self.check(reply, &mut true);
         self.drain();
     }
 
-    /// What an answer of the enforcer means.
-    fn check(&mut self, reply: Reply) {
+    /// What an answer of the enforcer means. What the engine then wants is left to [`Self::drain`].
+    fn check(&mut self, reply: Reply, may_load: &mut bool) {
         match reply {
             Reply::Done | Reply::Counted(_) | Reply::Suspects(_) => {}
             Reply::Held(held) => {
                 self.engine.handle(Event { at: self.clock.now(), kind: EventKind::Held(held) });
-                // Not through `check`: a kernel that loses blocks at once is tried again later.
-                for notice in self.heal() {
-                    if let Some(line) = announce::line(&notice, self.engine.policy()) {
-                        self.lines.print(line);
-                    }
-                }
             }
             Reply::Guarded(refused) => {
                 for (op, member) in refused {
@@ -185,37 +182,24 @@ impl Core {
                     ));
                 }
             }
-            Reply::Lost => self.reload(),
+            Reply::Lost if *may_load => {
+                *may_load = false;
+                self.reload();
+            }
+            Reply::Lost => self.say("Trouble: the table inet vauban is gone again"),
             Reply::Failed(text) => self.say(&format!("Trouble: {text}")),
         }
     }
 
-    fn heal(&mut self) -> Vec<Notice> {
-        let mut notices = Vec::new();
-        while let Some(output) = self.engine.poll_output() {
-            match output {
-                Output::Apply(batch) => match self.service.handle(Request::Apply(batch)) {
-                    Reply::Lost => self.say("Trouble: the table inet vauban is gone again"),
-                    Reply::Failed(text) => self.say(&format!("Trouble: {text}")),
-                    _ => {}
-                },
-                Output::Announce(notice) => notices.push(notice),
-            }
-        }
-        notices
-    }
-
-    /// Somebody took our table away: load it again, with every ban.
+    /// Somebody took our table away or changed it: load it again, and let the engine say which
+    /// blocks it misses.
     fn reload(&mut self) {
-        self.say("Healed: the table inet vauban was gone; loading it again");
+        self.say("Healed: the table inet vauban was gone or changed; it is loaded again");
         let policy = Box::new(self.engine.policy().clone());
         match self.service.handle(Request::Load(policy, self.facts.clone())) {
             Reply::Done => {
-                if let Reply::Held(held) = self.service.handle(Request::List) {
-                    let at = self.clock.now();
-                    self.engine.handle(Event { at, kind: EventKind::Held(held) });
-                    self.heal();
-                }
+                let held = Vec::new(); // what was just loaded holds none
+                self.engine.handle(Event { at: self.clock.now(), kind: EventKind::Held(held) });
             }
             other => self.say(&format!("Trouble: cannot load it again: {other:?}")),
         }

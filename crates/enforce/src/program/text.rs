@@ -342,15 +342,15 @@ fn lane_chains(w: &mut Writer, policy: &Policy, lane: Lane) {
             w.line(&format!("{tried} @{} goto keep{slot}_{s}", port_set(slot, lane)));
         }
         for slot in 1..=slots {
-            w.line(&format!("{key} != @{} jump take{slot}_{s}", slot_set(slot, lane)));
+            let holders = slot_set(slot, lane);
+            w.line(&format!("{key} != @{holders} jump take{slot}_{s}"));
+            // No room, or it is being taken by a packet on another processor.
+            w.line(&format!("{key} != @{holders} goto full"));
         }
-        w.line("# or finds none: all are its own, or there is no room");
-        for slot in 1..=slots {
-            w.line(&format!("{key} != @{} goto full", slot_set(slot, lane)));
-        }
+        w.line("# or finds all of them its own");
         w.line(&format!("goto trigger{s}"));
     });
-    w.note("Two processors may see the same slot free: the first one gets it.");
+    w.note("Two processors may see the same slot free: the first packet gets it.");
     for slot in 1..=slots {
         w.block(&format!("chain take{slot}_{s}"), |w| {
             w.line(&format!(
