@@ -15,6 +15,7 @@ DEPS := build-essential:cc nftables:nft iproute2:ip
 DEMO_DEPS := $(DEPS) nmap:nmap
 TEST_DEPS := $(DEMO_DEPS) masscan:masscan hping3:hping3 tcpdump:tcpdump iptables:iptables \
 	conntrack:conntrack netcat-openbsd:nc.openbsd curl:curl jq:jq procps:ps
+BENCH_DEPS := ipset:ipset
 
 # The original to measure against. Debian's package starts a daemon when it is installed, so it is
 # only unpacked.
@@ -63,6 +64,7 @@ test-deps: ## the same for the tests
 	$(call packages,$(TEST_DEPS))
 
 bench-deps: test-deps $(PEER_PORTSENTRY) ## fetch PortSentry 1.2 to measure against
+	$(call packages,$(BENCH_DEPS))
 
 $(PEER_PORTSENTRY):
 	mkdir -p $(PEERS)

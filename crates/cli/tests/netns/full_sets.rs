@@ -48,6 +48,11 @@ fn full_of_forged_sources() {
     assert!(vauban.counter("set_full") > 200);
     assert_closed_side(&lab, &vauban);
     assert_eq!(vauban.bans(), [""; 0]);
+    // Whom the kernel has no room to count, the engine counts.
+    assert_eq!(lab.reach("client", AT_CLIENT, 103), Reached::Silent);
+    vauban.banned(CLIENT);
+    assert_eq!(lab.reach("client", AT_CLIENT, 80), Reached::Silent);
+    assert_eq!(lab.reach("scanner", VICTIM, 80), Reached::Open);
 }
 
 /// Who was there before the sets were full is treated as ever, and so is who serves nobody: the

@@ -50,8 +50,12 @@ fn a_routed_source_is_banned_with_its_64() {
     assert!(port("2001:db8:aa:2::7").contains("80/open"));
     assert_eq!(lab.reach("scanner", VICTIM6, 80), Reached::Open);
 
-    // Any address of the /64 will do to let all of it go.
+    // Any address of the /64 will do to let all of it go, and so will its own name.
     vauban.verb(&format!("unban {ROUTED}:abcd::6")).success();
+    assert!(port(&scanning.to_string()).contains("80/open"));
+    vauban.verb(&format!("ban {ROUTED}::/64")).success();
+    assert!(port(&scanning.to_string()).contains("80/filtered"));
+    vauban.verb(&format!("unban {ROUTED}::/64")).success();
     assert!(port(&scanning.to_string()).contains("80/open"));
 }
 
