@@ -11,9 +11,9 @@ use crate::net::Prefix;
 use crate::policy::BanTimes;
 use crate::time::Timestamp;
 
-/// Sources whose past bans are remembered at most, so that a flood of them costs some 10 MiB and
+/// Sources whose past bans are remembered at most, so that a flood of them costs some 2.5 MiB and
 /// no more. The ones whose bans ended longest ago are forgotten first.
-const MOST_PAST: usize = 65_536;
+const MOST_PAST: usize = 16_384;
 
 /// A ban.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -100,5 +100,5 @@ fn past_bans_are_remembered_within_a_bound() {
         while engine.poll_output().is_some() {}
     }
     assert!(engine.past_bans().0 <= engine.past_bans().1);
-    assert!(engine.past_bans().0 > 60_000);
+    assert!(engine.past_bans().0 > 16_000);
 }
