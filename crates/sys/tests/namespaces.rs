@@ -19,6 +19,7 @@ fn current() -> std::path::PathBuf {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn only_the_calling_thread_moves() {
     let before = current();
     let inside = std::thread::spawn(|| {
@@ -33,6 +34,7 @@ fn only_the_calling_thread_moves() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn what_is_no_namespace_is_an_error() {
     let absent = netns::enter(Path::new("/run/netns/none")).unwrap_err();
     assert_eq!(absent.raw_os_error(), Some(libc::ENOENT));

@@ -42,6 +42,7 @@ fn frame(number: u32) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_logged_packet_arrives_whole_and_at_once() {
     let _namespace = Namespace::with_ruleset(RULES);
     let mut log = NflogSocket::open(GROUP).unwrap();
@@ -68,6 +69,7 @@ fn a_logged_packet_arrives_whole_and_at_once() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_rule_without_prefix_and_the_longest_packet() {
     let _namespace = Namespace::with_ruleset(RULES);
     let mut log = NflogSocket::open(GROUP).unwrap();
@@ -84,6 +86,7 @@ fn a_rule_without_prefix_and_the_longest_packet() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_group_has_one_reader_at_a_time() {
     let _namespace = Namespace::with_ruleset(RULES);
     let first = NflogSocket::open(GROUP).unwrap();
@@ -95,6 +98,7 @@ fn a_group_has_one_reader_at_a_time() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn nothing_to_read_is_said_after_a_quarter_of_a_second() {
     let _namespace = Namespace::with_ruleset(RULES);
     let mut log = NflogSocket::open(GROUP).unwrap();
@@ -105,6 +109,7 @@ fn nothing_to_read_is_said_after_a_quarter_of_a_second() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn frames_are_sent_and_logged_in_order() {
     let _namespace = Namespace::with_ruleset(RULES);
     let mut log = NflogSocket::open(GROUP).unwrap();
@@ -128,6 +133,7 @@ fn frames_are_sent_and_logged_in_order() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_full_buffer_is_an_overrun_and_what_came_before_is_still_there() {
     let _namespace = Namespace::with_ruleset(RULES);
     let mut log = NflogSocket::open(GROUP).unwrap();
@@ -149,6 +155,7 @@ fn a_full_buffer_is_an_overrun_and_what_came_before_is_still_there() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn frames_need_an_interface_and_a_header() {
     let _namespace = Namespace::enter();
     assert_eq!(FrameSender::open("none").unwrap_err().raw_os_error(), Some(libc::ENODEV));

@@ -14,6 +14,7 @@ use namespace::{Namespace, nft};
 use vauban_sys::nft::{Counter, Nft};
 
 #[test]
+#[ignore = "needs root"]
 fn counters_count_what_their_rule_met() {
     let _namespace = Namespace::with_ruleset(
         "table inet t {
@@ -44,6 +45,7 @@ fn counters_count_what_their_rule_met() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_table_without_counters_is_not_an_absent_table() {
     let _namespace = Namespace::enter();
     nft("table inet t { }");

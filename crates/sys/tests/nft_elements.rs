@@ -55,6 +55,7 @@ fn errno(result: std::io::Result<()>) -> Option<i32> {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn elements_come_and_go_with_their_time() {
     let (_namespace, mut nft) = open();
     let (a, b) = ([192, 0, 2, 1], [192, 0, 2, 2]);
@@ -73,6 +74,7 @@ fn elements_come_and_go_with_their_time() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn the_shortest_timeout_expires_too() {
     let (_namespace, mut nft) = open();
     nft.commit("t", &[add("hosts", &[192, 0, 2, 1], Some(Duration::ZERO))]).unwrap();
@@ -83,6 +85,7 @@ fn the_shortest_timeout_expires_too() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn adding_again_is_no_error_and_add_delete_add_renews() {
     let (_namespace, mut nft) = open();
     let key = [192, 0, 2, 1];
@@ -96,6 +99,7 @@ fn adding_again_is_no_error_and_add_delete_add_renews() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_refused_operation_undoes_its_whole_commit() {
     let (_namespace, mut nft) = open();
     let (a, b, absent) = ([192, 0, 2, 1], [192, 0, 2, 2], [192, 0, 2, 99]);
@@ -115,6 +119,7 @@ fn a_refused_operation_undoes_its_whole_commit() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn the_first_error_is_the_one_reported() {
     let (_namespace, mut nft) = open();
     let ops = [add("hosts", &[1, 2, 3], MINUTE), delete("hosts", &[192, 0, 2, 99])];
@@ -125,6 +130,7 @@ fn the_first_error_is_the_one_reported() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn what_is_not_there_is_enoent() {
     let (_namespace, mut nft) = open();
     let key = [192, 0, 2, 1];
@@ -136,6 +142,7 @@ fn what_is_not_there_is_enoent() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_full_set_refuses_and_stays_as_it_was() {
     let (_namespace, mut nft) = open();
     let some = |range: std::ops::Range<u8>| {
@@ -149,6 +156,7 @@ fn a_full_set_refuses_and_stays_as_it_was() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn concatenated_keys_are_padded_to_four_bytes_a_field() {
     let (_namespace, mut nft) = open();
     nft.commit("t", &[add("pairs", &[192, 0, 2, 1, 0, 22, 0, 0], MINUTE)]).unwrap();
@@ -158,6 +166,7 @@ fn concatenated_keys_are_padded_to_four_bytes_a_field() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn intervals_are_what_nft_says_they_are() {
     let (_namespace, mut nft) = open();
     nft.commit(
@@ -189,6 +198,7 @@ fn intervals_are_what_nft_says_they_are() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn an_overlapping_interval_is_refused() {
     let (_namespace, mut nft) = open();
     nft.commit("t", &[interval("nets", &[10, 0, 0, 0], &[10, 0, 0, 255])]).unwrap();
@@ -199,6 +209,7 @@ fn an_overlapping_interval_is_refused() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_hundred_thousand_elements_in_one_commit_and_one_list() {
     let (_namespace, mut nft) = open();
     let key = |i: u32| (0x0a00_0000 + i).to_be_bytes();
@@ -222,6 +233,7 @@ fn a_hundred_thousand_elements_in_one_commit_and_one_list() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn more_refusals_than_the_buffer_holds_are_still_one_error() {
     let (_namespace, mut nft) = open();
     // Two sets in turn, so that every operation is a message of its own, and each is refused.
@@ -239,6 +251,7 @@ fn more_refusals_than_the_buffer_holds_are_still_one_error() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_list_is_never_torn_by_commits() {
     let (namespace, mut nft) = open();
     let key = |i: u32| (0x0a00_0000 + i).to_be_bytes();
@@ -278,6 +291,7 @@ fn a_list_is_never_torn_by_commits() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn a_table_is_seen_in_its_family_only() {
     let (_namespace, mut connection) = open();
     nft("table ip other { }");
@@ -289,6 +303,7 @@ fn a_table_is_seen_in_its_family_only() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn one_element_takes_microseconds() {
     let (_namespace, mut nft) = open();
     let mut times: Vec<_> = (0..5000u32)

@@ -34,6 +34,7 @@ fn addrs(texts: &[&str]) -> Vec<IpAddr> {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn addresses_are_ours_and_not_the_peers() {
     let _namespace = link();
     ip("addr add 10.9.0.1 peer 10.9.0.2/32 dev left");
@@ -51,6 +52,7 @@ fn addresses_are_ours_and_not_the_peers() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn gateways_of_every_table_family_and_kind() {
     let _namespace = link();
     assert_eq!(default_gateways().unwrap(), addrs(&[]));
@@ -82,6 +84,7 @@ fn gateways_of_every_table_family_and_kind() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn gateways_of_next_hop_objects() {
     let _namespace = link();
     ip("nexthop add id 1 via 192.0.2.1 dev left");
@@ -92,6 +95,7 @@ fn gateways_of_next_hop_objects() {
 }
 
 #[test]
+#[ignore = "needs root"]
 fn prefixes_on_the_link() {
     let _namespace = link();
     ip("-6 route add 2001:db8:2::/48 dev left");
