@@ -27,7 +27,7 @@ pub fn times(large: i64, small: i64) -> String {
     if small <= 0 {
         return if large <= 0 { "equal".into() } else { "∞".into() };
     }
-    let hundredths = large.saturating_mul(100) / small;
+    let hundredths = large.saturating_mul(100).saturating_add(small / 2) / small;
     match hundredths {
         ..1_000 => format!("{}.{:02}", hundredths / 100, hundredths % 100),
         1_000..10_000 => tenths(hundredths / 10),
@@ -50,6 +50,6 @@ mod tests {
             (times(5, 2), times(500, 2), times(1, 0)),
             ("2.50".into(), "250".into(), "∞".into())
         );
-        assert_eq!(times(25, 1), "25.0");
+        assert_eq!((times(25, 1), times(997, 1_000)), ("25.0".into(), "1.00".into()));
     }
 }
