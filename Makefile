@@ -14,7 +14,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 DEPS := build-essential:cc nftables:nft iproute2:ip
 DEMO_DEPS := $(DEPS) nmap:nmap
 TEST_DEPS := $(DEMO_DEPS) masscan:masscan hping3:hping3 tcpdump:tcpdump iptables:iptables \
-	conntrack:conntrack netcat-openbsd:nc.openbsd curl:curl jq:jq procps:ps
+	conntrack:conntrack netcat-openbsd:nc.openbsd curl:curl jq:jq procps:ps zmap:zmap socat:socat
 BENCH_DEPS := ipset:ipset
 
 # The original to measure against. Debian's package starts a daemon when it is installed, so it is

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use vauban_sys::cpu::pin_to_cpu;
 use vauban_sys::frame::FrameSender;
 use vauban_sys::netns;
+use vauban_sys::timer::exact_sleeps;
 
 use crate::frames::{SYN, Segment};
 use crate::lab::{INTERFACE, Lab};
@@ -135,5 +136,48 @@ impl Flood<'_> {
     /// Small where a pace is kept, so that it is one.
     fn batch_size(&self) -> usize {
         if self.rate.is_some() { 20 } else { CALL }
+    }
+}
+
+/// The same frames again and again, for a while.
+pub struct Stream<'a> {
+    /// One round of them.
+    pub frames: &'a [Vec<u8>],
+    /// Packets per second at most; `None` as fast as it goes.
+    pub rate: Option<u32>,
+    /// For how long.
+    pub length: Duration,
+}
+
+impl Stream<'_> {
+    /// Sends them from the calling thread's namespace, on processor 0. How many packets went, and
+    /// in what time.
+    pub fn send(&self) -> Outcome<(u64, Duration)> {
+        pin_to_cpu(0)?;
+        exact_sleeps()?;
+        let sender = FrameSender::open(INTERFACE)?;
+        let frames: Vec<&[u8]> = self.frames.iter().map(Vec::as_slice).collect();
+        // Bursts as short as the sleep between them allows.
+        let chunk = if self.rate.is_some() { 10 } else { CALL };
+        let started = Instant::now();
+        let mut sent = 0;
+        loop {
+            for batch in frames.chunks(chunk) {
+                let mut rest = batch;
+                while !rest.is_empty() {
+                    let taken = sender.send(rest)?;
+                    rest = rest.get(taken.max(1)..).unwrap_or_default();
+                }
+                sent += u64::try_from(batch.len()).unwrap_or(u64::MAX);
+                go_on()?;
+                if started.elapsed() >= self.length {
+                    return Ok((sent, started.elapsed()));
+                }
+                if let Some(rate) = self.rate {
+                    let due = Duration::from_micros(sent * 1_000_000 / u64::from(rate.max(1)));
+                    std::thread::sleep(due.saturating_sub(started.elapsed()));
+                }
+            }
+        }
     }
 }

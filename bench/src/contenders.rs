@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use vauban_daemon::control::client;
 use vauban_daemon::control::protocol::Request;
+use vauban_sys::cpu::pin_to_cpu;
 
 use crate::lab::Lab;
 use crate::process::{Running, run};
@@ -61,11 +62,19 @@ impl Programs {
 
     /// Vauban on a lab's victim, with defaults.
     pub fn vauban(&self, lab: &Lab) -> Outcome<Running> {
-        let socket = lab.folder().join("control.sock");
-        // An empty configuration: the defaults, whatever this host has configured.
+        self.vauban_with(lab, "", None)
+    }
+
+    /// Vauban with a configuration; on one processor only, if one is named.
+    pub fn vauban_with(&self, lab: &Lab, text: &str, cpu: Option<usize>) -> Outcome<Running> {
+        let socket = control_socket(lab);
+        // Even an empty one is named: the defaults, whatever this host has configured.
         let config = lab.folder().join("vauban.toml");
-        std::fs::write(&config, "")?;
+        std::fs::write(&config, text)?;
         let mut running = lab.on_victim(|| {
+            if let Some(cpu) = cpu {
+                pin_to_cpu(cpu)?;
+            }
             let mut command = Command::new(&self.vauban);
             command.arg("run").arg("--config").arg(&config).arg("--socket").arg(&socket);
             Running::start(command.stdout(Stdio::null()))
@@ -109,6 +118,11 @@ impl Programs {
     }
 }
 
+/// Where the Vauban of a lab is asked.
+pub fn control_socket(lab: &Lab) -> PathBuf {
+    lab.folder().join("control.sock")
+}
+
 /// A PortSentry that runs; it ends, with everything it started, when this goes.
 pub struct PortSentry {
     running: Running,
@@ -149,11 +163,6 @@ BLOCK_TCP="1"
 KILL_ROUTE="/sbin/iptables -I INPUT -s $TARGET$ -j DROP"
 SCAN_TRIGGER="0"
 "#;
-
-/// Below this port it watches all that nobody serves, save those in [`PORTSENTRY_LEAVES_OUT`].
-pub const PORTSENTRY_WATCHES: u16 = 1024;
-/// See [`CONFIGURATION`].
-pub const PORTSENTRY_LEAVES_OUT: [u16; 2] = [113, 139];
 
 /// The path of its configuration is compiled in. So it gets an /etc of its own, in a mount
 /// namespace that nobody else sees: the host's, by links, with one folder in place of another.
@@ -196,4 +205,14 @@ pub const BENCH_TABLE: &str = "inet bench";
 pub fn switch(family_and_table: &str, on: bool) -> Outcome<()> {
     let flags = if on { "{ }" } else { "{ flags dormant; }" };
     run("nft", &["add", "table", family_and_table, flags]).map(drop)
+}
+
+/// How many packets a named counter of a table has seen, in the calling thread's namespace.
+pub fn counted(table: &[&str], name: &str) -> Outcome<u64> {
+    let text = run("nft", &[&["list", "counter"], table, &[name]].concat())?;
+    text.split_whitespace()
+        .skip_while(|word| *word != "packets")
+        .nth(1)
+        .and_then(|number| number.parse().ok())
+        .ok_or(Trouble::new(format!("nft does not say what {name} has counted")))
 }

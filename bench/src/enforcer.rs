@@ -9,6 +9,7 @@ use vauban_enforce::program::render;
 use vauban_enforce::{Reply, Request, Service};
 use vauban_engine::event::Facts;
 use vauban_engine::output::{Batch, Block, BlockOp};
+use vauban_engine::policy::Unproven;
 use vauban_engine::{Policy, Prefix};
 
 use crate::lab::{VICTIM, VICTIM6};
@@ -34,14 +35,39 @@ fn facts() -> Facts {
 /// Vauban's program as text, with so many bans in it.
 pub fn program(bans: u32) -> String {
     let mut text = render(&policy(), &facts());
-    if bans > 0 {
-        text.push_str("add element inet vauban banned4 {\n");
-        for number in 0..bans {
-            let _ = writeln!(text, "{} timeout 1h,", banned(number));
-        }
-        text.push_str("}\n");
+    for set in ["banned4", "known4"] {
+        fill(&mut text, set, (0..bans).map(banned));
     }
     text
+}
+
+/// The same with other suspects than those that are measured, under this policy.
+pub fn program_with_suspects(unproven: Unproven, suspects: u32) -> String {
+    let mut text = render(&Policy { unproven, ..policy() }, &facts());
+    for set in ["suspect4", "known4"] {
+        fill(&mut text, set, (0..suspects).map(banned));
+    }
+    text
+}
+
+/// The program as defaults give it, and these addresses as suspects.
+pub fn program_with_suspect(suspect: IpAddr) -> String {
+    let mut text = render(&policy(), &facts());
+    for set in ["suspect4", "known4"] {
+        fill(&mut text, set, std::iter::once(suspect));
+    }
+    text
+}
+
+fn fill(program: &mut String, set: &str, addresses: impl Iterator<Item = IpAddr>) {
+    let mut addresses = addresses.peekable();
+    if addresses.peek().is_some() {
+        let _ = writeln!(program, "add element inet vauban {set} {{");
+        for address in addresses {
+            let _ = writeln!(program, "{address} timeout 1h,");
+        }
+        program.push_str("}\n");
+    }
 }
 
 /// The enforcer with its program in the calling thread's namespace, with so many bans. It takes

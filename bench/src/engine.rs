@@ -87,6 +87,7 @@ fn event(number: u32, sources: u32) -> Event {
             flags: TcpFlags::SYN,
             checksum: Checksum::Good,
             stage: Some(stage),
+            decoy: false,
             bytes: vec![0; 40],
         }),
     }

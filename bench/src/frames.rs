@@ -27,23 +27,30 @@ impl Segment {
     /// As a frame, from the Ethernet header on.
     pub fn frame(&self) -> Vec<u8> {
         let mut frame: Vec<u8> = VICTIM_MAC.into_iter().chain(SCANNER_MAC).collect();
+        frame.extend(match self.source {
+            IpAddr::V4(_) => [0x08, 0x00],
+            IpAddr::V6(_) => [0x86, 0xdd],
+        });
+        frame.extend(self.packet());
+        frame
+    }
+
+    /// From the IP header on.
+    pub fn packet(&self) -> Vec<u8> {
         match self.source {
             IpAddr::V4(source) => {
-                frame.extend([0x08, 0x00]);
-                let segment = self.tcp(&pseudo4(source));
-                frame.extend(header4(source, 20 + 20));
-                frame.extend(segment);
+                let mut packet = header4(source, 20 + 20);
+                packet.extend(self.tcp(&pseudo4(source)));
+                packet
             }
             IpAddr::V6(source) => {
-                frame.extend([0x86, 0xdd]);
-                let segment = self.tcp(&pseudo6(source));
-                frame.extend([0x60, 0, 0, 0, 0, 20, TCP, 64]);
-                frame.extend(source.octets());
-                frame.extend(VICTIM6.octets());
-                frame.extend(segment);
+                let mut packet = vec![0x60, 0, 0, 0, 0, 20, TCP, 64];
+                packet.extend(source.octets());
+                packet.extend(VICTIM6.octets());
+                packet.extend(self.tcp(&pseudo6(source)));
+                packet
             }
         }
-        frame
     }
 
     fn tcp(&self, pseudo: &[u8]) -> Vec<u8> {

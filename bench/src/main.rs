@@ -7,17 +7,19 @@
 
 mod ban;
 mod blaster;
+mod capture;
 mod contenders;
 mod cost;
+mod decoy;
 mod enforcer;
 mod engine;
 mod frames;
 mod lab;
-mod leak;
 mod memory;
 mod process;
 mod report;
 mod statistics;
+mod tell;
 mod trouble;
 
 use std::path::PathBuf;
@@ -29,7 +31,7 @@ use vauban_sys::peer;
 use contenders::Programs;
 use trouble::{Outcome, Trouble, catch_interrupts};
 
-const USAGE: &str = "usage: vauban-bench [leak|cost|ban|memory|engine|all] [--quick] \
+const USAGE: &str = "usage: vauban-bench [tell|decoy|cost|ban|memory|engine|all] [--quick] \
                      [--program FILE]...
   --quick         fewer and shorter runs; nothing is kept
   --program FILE  cost: measure this nftables program beside Vauban's, and nothing else
@@ -53,7 +55,9 @@ fn options() -> Outcome<Options> {
             "--program" => {
                 options.files.push(arguments.next().ok_or(Trouble::new(USAGE))?.into());
             }
-            "leak" | "cost" | "ban" | "memory" | "engine" | "all" => options.verb = argument,
+            "tell" | "decoy" | "cost" | "ban" | "memory" | "engine" | "all" => {
+                options.verb = argument;
+            }
             _ => return Err(Trouble::new(USAGE)),
         }
     }
@@ -79,8 +83,11 @@ fn measure(options: &Options) -> Outcome<()> {
     if wanted("ban") {
         ban::run_all(quick)?.keep(folder)?;
     }
-    if wanted("leak") {
-        leak::run_all(quick, &programs)?.keep(folder)?;
+    if wanted("decoy") {
+        decoy::run_all(quick, &programs)?.keep(folder)?;
+    }
+    if wanted("tell") {
+        tell::run_all(quick, &programs)?.keep(folder)?;
     }
     if wanted("memory") {
         memory::run_all(quick, &programs)?.keep(folder)?;

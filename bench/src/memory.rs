@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::blaster::Flood;
 use crate::contenders::Programs;
 use crate::lab::{Lab, VICTIM};
-use crate::leak::SERVED;
+
 use crate::process::{Running, run};
 use crate::report::Report;
 use crate::trouble::{Outcome, Trouble, pause};
@@ -20,6 +20,20 @@ const SOURCES: u32 = 200_000;
 /// Packets per second of the slower flood: each of them is copied to the daemon, as the kernel
 /// program makes 10,000 copies per second at most.
 const COPIED_RATE: u32 = 9_500;
+
+/// Packets per second of the flood that decoys answer, and for how many seconds.
+const DECOY_RATE: u32 = 100_000;
+/// See [`DECOY_RATE`].
+const DECOY_SECONDS: u32 = 10;
+
+/// The services of the victim: what servers have, common and less common.
+const SERVED: [u16; 20] = [
+    22, 25, 53, 80, 110, 143, 443, 587, 993, 995, 3306, 5432, 6379, 8080, 8443, 9000, 9200, 11211,
+    27017, 50000,
+];
+
+/// The policy that bans at the trigger: what a flood of forged sources can fill most memory with.
+const BAN: &str = "unproven = \"ban\"\n";
 
 /// How long a daemon gets to work off what it has in its buffers.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -45,32 +59,46 @@ fn resident(id: u32) -> Outcome<Resident> {
 struct Press {
     name: &'static str,
     flood: Option<Flood<'static>>,
+    /// Vauban's configuration. PortSentry has one only, and is pressed in each way once.
+    config: &'static str,
+}
+
+fn presses(quick: bool) -> Vec<Press> {
+    let part = if quick { 10 } else { 1 };
+    let patience = Duration::from_secs(if quick { 5 } else { 40 });
+    let flood = |name, config, sources, ports, rate| Press {
+        name,
+        flood: Some(Flood { sources: sources / part, ports, rate, patience }),
+        config,
+    };
+    let (fast, copied) = ("flood, as fast as it goes", "flood, each copied");
+    vec![
+        Press { name: "nmap -sS -T4", flood: None, config: "" },
+        flood(fast, "", SOURCES, &[1, 2, 3], None),
+        flood(copied, "", SOURCES, &[23], Some(COPIED_RATE)),
+        flood("flood, each a decoy", "", DECOY_RATE * DECOY_SECONDS, &[23], Some(DECOY_RATE)),
+        flood(fast, BAN, SOURCES, &[1, 2, 3], None),
+        flood(copied, BAN, SOURCES, &[23], Some(COPIED_RATE)),
+    ]
 }
 
 /// Measures both daemons.
 pub fn run_all(quick: bool, programs: &Programs) -> Outcome<Report> {
-    let sources = if quick { SOURCES / 10 } else { SOURCES };
-    let patience = Duration::from_secs(if quick { 5 } else { 40 });
     let mut report = Report::new("memory", "resident memory of the daemon, in KiB");
     let mut rows = Vec::new();
     let mut worst = 0;
     for (name, vauban) in [("vauban run", true), ("portsentry 1.2 -atcp", false)] {
-        let presses = [
-            Press { name: "nmap -sS -T4", flood: None },
-            Press {
-                name: "flood, as fast as it goes",
-                flood: Some(Flood { sources, ports: &[1, 2, 3], rate: None, patience }),
-            },
-            Press {
-                name: "flood, each copied",
-                flood: Some(Flood { sources, ports: &[23], rate: Some(COPIED_RATE), patience }),
-            },
-        ];
-        for press in presses {
+        for press in presses(quick) {
+            if !vauban && press.config == BAN {
+                continue;
+            }
             let lab = Lab::build()?;
             let _services = lab.serve(&SERVED)?;
-            let daemon =
-                if vauban { Ok(programs.vauban(&lab)?) } else { Err(programs.portsentry(&lab)?) };
+            let daemon = if vauban {
+                Ok(programs.vauban_with(&lab, press.config, None)?)
+            } else {
+                Err(programs.portsentry(&lab)?)
+            };
             let id = match &daemon {
                 Ok(running) => running.id(),
                 Err(portsentry) => portsentry.id()?,
@@ -83,19 +111,21 @@ pub fn run_all(quick: bool, programs: &Programs) -> Outcome<Report> {
             if vauban {
                 worst = worst.max(after.peak);
             }
+            let (suspects, bans) = held(&lab, vauban)?;
             rows.push(vec![
-                name.to_owned(),
+                if press.config == BAN { format!("{name}, \"ban\"") } else { name.to_owned() },
                 press.name.to_owned(),
                 packets,
                 idle.now.to_string(),
                 after.now.to_string(),
                 after.peak.to_string(),
-                held(&lab, vauban)?,
+                suspects,
+                bans,
             ]);
         }
     }
     report.table(
-        &["daemon", "pressed by", "packets", "idle", "after", "peak", "bans in kernel"],
+        &["daemon", "pressed by", "packets", "idle", "after", "peak", "suspects", "bans"],
         &rows,
     );
     let verdict = if worst <= GOAL { "met" } else { "MISSED" };
@@ -103,10 +133,14 @@ pub fn run_all(quick: bool, programs: &Programs) -> Outcome<Report> {
         "Goal: Vauban takes at most {GOAL} KiB, whatever it is pressed by: {verdict} ({worst} KiB)."
     ));
     report.say(&format!(
-        "Floods: SYNs from {sources} forged sources. As fast as it goes: three closed ports of \
-         each. Each copied: one trap port of each, {COPIED_RATE} packets a second, so that the \
-         kernel program copies each to the daemon and each makes a ban, as many as there may be; \
-         PortSentry watches both. The memory of the kernel (sets, rules) is not in here."
+        "Floods: SYNs from forged sources. As fast as it goes: three closed ports of each of \
+         {SOURCES}. Each copied: one trap port of each of {SOURCES}, {COPIED_RATE} packets a \
+         second, so that the kernel program copies each to the daemon. Each a decoy: one trap port \
+         of each of {}, {DECOY_RATE} packets a second. With \"ban\", each that is copied makes a \
+         ban, as many as there may be; PortSentry watches all these ports. suspects, bans: what \
+         the kernel holds for IPv4 at the end. The memory of the kernel (sets, rules) is not in \
+         here.",
+        DECOY_RATE * DECOY_SECONDS
     ));
     Ok(report)
 }
@@ -126,15 +160,17 @@ fn press_on(lab: &Lab, press: &Press, quick: bool) -> Outcome<String> {
     Ok("1,000 ports".into())
 }
 
-/// How many bans the kernel holds.
-fn held(lab: &Lab, vauban: bool) -> Outcome<String> {
+/// How many suspects and bans the kernel holds.
+fn held(lab: &Lab, vauban: bool) -> Outcome<(String, String)> {
     lab.on_victim(|| {
-        let text = if vauban {
-            run("nft", &["list", "set", "inet", "vauban", "banned4"])?
-        } else {
-            run("iptables-nft", &["-S", "INPUT"])?
+        if !vauban {
+            let rules = run("iptables-nft", &["-S", "INPUT"])?;
+            return Ok(("-".into(), rules.matches("-j DROP").count().to_string()));
+        }
+        let count = |set| {
+            let text = run("nft", &["list", "set", "inet", "vauban", set])?;
+            Ok::<_, Trouble>(text.matches("expires ").count().to_string())
         };
-        let word = if vauban { "timeout " } else { "-j DROP" };
-        Ok(text.matches(word).count().to_string())
+        Ok((count("suspect4")?, count("banned4")?))
     })
 }

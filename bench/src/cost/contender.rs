@@ -48,6 +48,8 @@ pub enum Switch {
     Nothing,
     /// The hooks of these tables.
     Tables(Vec<String>),
+    /// The hooks of one of two tables: the first without, the second with.
+    Either([&'static str; 2]),
     /// A daemon, started and ended.
     PortSentry(Option<PortSentry>),
 }
@@ -63,6 +65,8 @@ pub struct Contender {
     switch: Switch,
     /// A pair in every so many rounds.
     every: usize,
+    /// What it may add at most, where it is measured against another program.
+    pub goal: Option<Tenths>,
     /// What came out, pair by pair.
     pub pairs: Vec<Pair>,
 }
@@ -88,13 +92,33 @@ impl Contender {
     pub fn new(name: &str, way: Way, switch: Switch) -> Outcome<Self> {
         let lab = Lab::build()?;
         let blaster = Blaster::start(&lab, way.segment().frame());
-        Ok(Self { name: name.into(), way, lab, blaster, switch, every: 1, pairs: Vec::new() })
+        Ok(Self {
+            name: name.into(),
+            way,
+            lab,
+            blaster,
+            switch,
+            every: 1,
+            goal: None,
+            pairs: Vec::new(),
+        })
     }
 
     /// Makes a pair only in every so many rounds.
     pub fn every(mut self, rounds: usize) -> Self {
         self.every = rounds;
         self
+    }
+
+    /// It may add so much.
+    pub fn at_most(mut self, goal: Option<Tenths>) -> Self {
+        self.goal = goal;
+        self
+    }
+
+    /// Whether it is measured against another program, and not against none.
+    pub fn is_comparison(&self) -> bool {
+        matches!(self.switch, Switch::Either(_))
     }
 
     /// Does something on the victim before the first pair.
@@ -108,6 +132,15 @@ impl Contender {
             Switch::Nothing => self.lab.on_victim(|| switch(BENCH_TABLE, false)),
             Switch::Tables(tables) => {
                 self.lab.on_victim(|| tables.iter().try_for_each(|table| switch(table, on)))
+            }
+            Switch::Either([first, second]) => {
+                let (first, second) = (*first, *second);
+                self.lab.on_victim(|| {
+                    // Never both.
+                    let (off, on) = if on { (first, second) } else { (second, first) };
+                    switch(off, false)?;
+                    switch(on, true)
+                })
             }
             Switch::PortSentry(held) => {
                 *held = None;

@@ -9,8 +9,11 @@ mod contender;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use vauban_engine::policy::Unproven;
+
 use crate::contenders::{BENCH_TABLE, Programs, nft};
-use crate::enforcer::{MANY_BANS, banned, program};
+use crate::enforcer::{MANY_BANS, banned, program, program_with_suspect, program_with_suspects};
+use crate::lab::SCANNER;
 use crate::process::{feed, run};
 use crate::report::Report;
 use crate::statistics::{Tenths, median, percentile, tenths, times};
@@ -62,10 +65,22 @@ pub fn run_all(extent: &Extent, programs: &Programs, files: &[PathBuf]) -> Outco
         noise.map_or(0, value)
     };
     let net_of = |c: &Contender| median(&c.added()) - of_nothing(c.way, |c| median(&c.added()));
-    let rows: Vec<_> =
-        contenders.iter().map(|c| row(c, of_nothing(c.way, |c| median(&c.added())))).collect();
+    let rows: Vec<_> = contenders
+        .iter()
+        .filter(|c| !c.is_comparison())
+        .map(|c| row(c, of_nothing(c.way, |c| median(&c.added()))))
+        .collect();
     report.table(&HEAD, &rows);
     let find = |name: &str| contenders.iter().find(|c| c.name == name);
+    let compared: Vec<_> =
+        contenders.iter().filter(|c| c.is_comparison()).map(comparison).collect();
+    if !compared.is_empty() {
+        report.say("One program in place of another, in ns more:");
+        report.table(
+            &["what, in place of", "pairs", "base ns", "more", "q1", "q3", "fast more", "goal"],
+            &compared,
+        );
+    }
     if let Some(ours) = find(VAUBAN) {
         let added = net_of(ours);
         let mut lines = Vec::new();
@@ -90,10 +105,33 @@ pub fn run_all(extent: &Extent, programs: &Programs, files: &[PathBuf]) -> Outco
          of the same. less noise: added, less that of `nothing` on the same way. ratio: median of each \
          pair's own, which does not change with the speed that the processor happens to have. The \
          base is a packet's whole way, the sender's half included. in and out: a packet and the \
-         answer that it provokes. fast: the same medians, of the quarter of the pairs that took \
+         answer that it provokes, a RST. before decoys: the program that this one has replaced. One \
+         in place of another: both on the same victim, and hooks switched from one to the other; \
+         base: with the one that is replaced. \
+         sender is suspect: the packets are his own; the other suspects are strangers. fast: the same medians, of the quarter of the pairs that took \
          least time in all.",
     );
     Ok(report)
+}
+
+/// What one program takes more than another.
+fn comparison(contender: &Contender) -> Vec<String> {
+    let more = contender.added();
+    let fast: Vec<_> = contender.fastest().iter().map(Pair::added).collect();
+    let goal = contender.goal.map_or("-".to_owned(), |most| {
+        let word = if median(&more) <= most { "met" } else { "MISSED" };
+        format!("{}: {word}", tenths(most))
+    });
+    vec![
+        contender.name.clone(),
+        more.len().to_string(),
+        tenths(median(&contender.without())),
+        tenths(median(&more)),
+        tenths(percentile(&more, 25)),
+        tenths(percentile(&more, 75)),
+        tenths(median(&fast)),
+        goal,
+    ]
 }
 
 fn row(contender: &Contender, noise: Tenths) -> Vec<String> {
@@ -115,6 +153,15 @@ fn row(contender: &Contender, noise: Tenths) -> Vec<String> {
 }
 
 const VAUBAN: &str = "vauban";
+/// Suspects where there are many: nearly as many as the kernel holds.
+const MANY_SUSPECTS: u32 = 16_000;
+
+/// "No extra cost" as far as it can be measured: a median's own noise is some ten nanoseconds.
+const NOTHING_MORE: Option<Tenths> = Some(200);
+
+/// What established packets may take more while there are suspects.
+const WITH_SUSPECTS: Option<Tenths> = Some(500);
+
 const PORTSENTRY: &str = "portsentry 1.2 -atcp";
 const IPTABLES: &str = "iptables, 1,000 rules";
 const IPSET: &str = "iptables + ipset of 1,000";
@@ -136,7 +183,12 @@ fn contenders(files: &[PathBuf]) -> Outcome<Vec<Contender>> {
         Contender::new("vauban, in and out", Way::InOut4, ours())?.prepared(|| nft(&program(0)))?,
     ];
     if files.is_empty() {
+        all.extend(comparisons()?);
+        let before = || nft(BEFORE);
         all.extend([
+            Contender::new("before decoys", Way::In4, ours())?.prepared(before)?,
+            Contender::new("before decoys, IPv6", Way::In6, ours())?.prepared(before)?,
+            Contender::new("before decoys, in and out", Way::InOut4, ours())?.prepared(before)?,
             Contender::new("vauban, 100,000 bans", Way::In4, ours())?
                 .prepared(|| nft(&program(MANY_BANS)))?,
             Contender::new("hook only", Way::In4, bench())?
@@ -169,6 +221,39 @@ fn contenders(files: &[PathBuf]) -> Outcome<Vec<Contender>> {
 fn named(program: &str) -> Vec<String> {
     let lines = program.lines().filter_map(|line| line.strip_prefix("table "));
     lines.map(|rest| rest.trim_end_matches('{').trim().to_owned()).collect()
+}
+
+/// The program that this one has replaced.
+const BEFORE: &str = include_str!("../../programs/before-decoys.nft");
+
+/// Programs in place of others, both on the same victim.
+fn comparisons() -> Outcome<Vec<Contender>> {
+    let with = |unproven, suspects| program_with_suspects(unproven, suspects);
+    let (before, none) = (|| BEFORE.to_owned(), || program(0));
+    let (one, many) =
+        (with(Unproven::Decoy, 1), || program_with_suspects(Unproven::Decoy, MANY_SUSPECTS));
+    let own = program_with_suspect(SCANNER.into());
+    let drop = with(Unproven::Drop, 0);
+    [
+        ("vauban, before decoys", Way::In4, before(), none(), NOTHING_MORE),
+        ("the same, IPv6", Way::In6, before(), none(), NOTHING_MORE),
+        ("the same, in and out", Way::InOut4, before(), none(), None),
+        ("vauban, \"drop\"", Way::In4, drop, none(), None),
+        ("one suspect, none", Way::In4, none(), one, WITH_SUSPECTS),
+        ("16,000 suspects, none", Way::In4, none(), many(), WITH_SUSPECTS),
+        ("the same, in and out", Way::InOut4, none(), many(), WITH_SUSPECTS),
+        ("16,000 suspects, before decoys", Way::In4, before(), many(), WITH_SUSPECTS),
+        ("sender is suspect, none", Way::In4, none(), own, WITH_SUSPECTS),
+    ]
+    .into_iter()
+    .map(|(name, way, first, second, goal)| {
+        let tables = ["inet other", "inet vauban"];
+        let other = first.replace("inet vauban", "inet other");
+        Ok(Contender::new(name, way, Switch::Either(tables))?
+            .prepared(|| nft(&other).and_then(|()| nft(&second)))?
+            .at_most(goal))
+    })
+    .collect()
 }
 
 fn linear_rules() -> Outcome<()> {

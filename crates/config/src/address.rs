@@ -1,4 +1,5 @@
-//! The addresses and networks that must never be blocked, as a configuration file writes them.
+//! Addresses and networks as a configuration file writes them, and the list of those that must
+//! never be blocked.
 //!
 //! Host names are not looked up: whoever answers for a name would decide who is never blocked.
 
@@ -14,7 +15,7 @@ use crate::diagnostic::{Problem, quoted};
 use crate::nearest::nearest;
 use crate::read::found;
 
-/// Reads one entry of the list: an address, or a table with `address` and `comment`.
+/// Reads one entry of the list of those that must never be blocked: an address, or a table with `address` and `comment`.
 pub(crate) fn read(value: &Spanned<DeValue<'_>>) -> Result<Allowed, Vec<Problem>> {
     if let DeValue::Table(entries) = value.get_ref() {
         return table(value, entries);
@@ -71,7 +72,8 @@ fn text(value: &Spanned<DeValue<'_>>) -> Result<String, Problem> {
     }
 }
 
-fn prefix(value: &Spanned<DeValue<'_>>) -> Result<Prefix, Problem> {
+/// Reads an address or a network.
+pub(crate) fn prefix(value: &Spanned<DeValue<'_>>) -> Result<Prefix, Problem> {
     let refusal = |message: String, remedy: String| Problem { span: value.span(), message, remedy };
     let Some(text) = value.get_ref().as_str() else {
         return Err(refusal(
@@ -98,21 +100,27 @@ fn prefix(value: &Spanned<DeValue<'_>>) -> Result<Prefix, Problem> {
 }
 
 fn remedy(text: &str) -> String {
-    if let Some(prefix) = text.split_once('/').and_then(|(a, mask)| netmask(a, mask)) {
-        return format!("write \"{prefix}\"");
-    }
-    let trimmed = text.trim();
-    if trimmed != text && trimmed.parse::<Prefix>().is_ok() {
-        return format!("write \"{trimmed}\", without blanks");
-    }
-    if text.contains('%') {
-        return "write the address without its interface".to_owned();
+    if let Some(remedy) = meant(text) {
+        return remedy;
     }
     if text.contains(char::is_alphabetic) && !text.contains(':') {
         return "names are not looked up; write the address itself, such as \"192.0.2.10\""
             .to_owned();
     }
     "write an address or a network such as \"192.0.2.10\" or \"2001:db8::/32\"".to_owned()
+}
+
+/// What to write instead of a text that was meant to be an address or a network; `None` if nothing
+/// says that it was.
+pub(crate) fn meant(text: &str) -> Option<String> {
+    if let Some(prefix) = text.split_once('/').and_then(|(a, mask)| netmask(a, mask)) {
+        return Some(format!("write \"{prefix}\""));
+    }
+    let trimmed = text.trim();
+    if trimmed != text && trimmed.parse::<Prefix>().is_ok() {
+        return Some(format!("write \"{trimmed}\", without blanks"));
+    }
+    text.contains('%').then(|| "write the address without its interface".to_owned())
 }
 
 /// `10.0.0.0/255.0.0.0`, as older tools write it.

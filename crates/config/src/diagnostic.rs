@@ -70,6 +70,14 @@ pub(crate) fn quoted(text: &str) -> String {
     format!("`{shown}{rest}`")
 }
 
+/// `a, b and c`, or with another word before the last one.
+pub(crate) fn series(items: &[String], word: &str) -> String {
+    match items {
+        [head @ .., last] if !head.is_empty() => format!("{} {word} {last}", head.join(", ")),
+        _ => items.concat(),
+    }
+}
+
 /// A character as it can be shown; quotes stay as they are, unlike in `escape_debug`.
 fn escaped(c: char) -> Vec<char> {
     if matches!(c, '"' | '\'' | '\\') { vec![c] } else { c.escape_debug().collect() }

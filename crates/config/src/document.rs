@@ -1,26 +1,27 @@
-//! A TOML document to a configuration: which keys there are, and how they fit together.
+//! A TOML document to a configuration: which keys there are.
 //!
-//! What each value means is [`crate::read`]'s business; what TOML itself refuses is
-//! [`crate::syntax`]'s.
+//! What each value means is [`crate::read`]'s business, how they fit together
+//! [`crate::relations`]'s; what TOML itself refuses is [`crate::syntax`]'s.
 
 use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::diagnostic::{Problem, quoted};
+use crate::diagnostic::{Problem, quoted, series};
 use crate::keys::{self, Key};
 use crate::nearest::nearest;
-use crate::{Config, duration, read};
+use crate::relations::{self, Seen};
+use crate::{Config, read};
 
 /// Reads the whole document. `sound` says that TOML found nothing wrong with it; otherwise values
 /// may be missing that only seem not to be given.
 pub(crate) fn lower(document: &DeTable<'_>, sound: bool) -> (Config, Vec<Problem>) {
     let mut lowering =
-        Lowering { config: Config::default(), problems: Vec::new(), read: Vec::new() };
+        Lowering { config: Config::default(), problems: Vec::new(), seen: Vec::new() };
     lowering.document(document);
     if sound {
-        lowering.relations();
+        lowering.problems.append(&mut relations::problems(&lowering.config, &lowering.seen));
     }
     (lowering.config, lowering.problems)
 }
@@ -28,8 +29,7 @@ pub(crate) fn lower(document: &DeTable<'_>, sound: bool) -> (Config, Vec<Problem
 struct Lowering {
     config: Config,
     problems: Vec<Problem>,
-    /// Which keys were given, where, and whether their value could be read.
-    read: Vec<(&'static Key, Range<usize>, bool)>,
+    seen: Vec<Seen>,
 }
 
 impl Lowering {
@@ -59,32 +59,14 @@ impl Lowering {
             return;
         };
         let mut found = read::value(key, value, &mut self.config);
-        self.read.push((key, value.span(), found.is_empty()));
+        self.seen.push(Seen { key, span: value.span(), readable: found.is_empty() });
         self.problems.append(&mut found);
     }
+}
 
-    /// What only several keys together can get wrong.
-    fn relations(&mut self) {
-        let ban = self.config.policy.ban;
-        let given =
-            |name: &str| self.read.iter().find(|(k, ..)| k.table == "ban" && k.name == name);
-        let (first, limit) = (given("first"), given("limit"));
-        let readable = [first, limit].into_iter().flatten().all(|(.., fine)| *fine);
-        let Some((_, span, _)) = limit.or(first).filter(|_| readable && ban.limit < ban.first)
-        else {
-            return;
-        };
-        let default = if limit.is_none() { " (its default)" } else { "" };
-        self.problems.push(Problem {
-            span: span.clone(),
-            message: format!(
-                "`ban.limit`, {}{default}, is shorter than `ban.first`, {}",
-                duration::format(ban.limit),
-                duration::format(ban.first),
-            ),
-            remedy: format!("write `limit = \"{}\"` or longer", duration::format(ban.first)),
-        });
-    }
+/// Where a key above all tables stands.
+fn top(name: &str) -> String {
+    format!("`{name}` belongs at the top of the file, above the first `[table]`")
 }
 
 fn not_a_table(table: &str, value: &DeValue<'_>, span: Range<usize>) -> Problem {
@@ -120,12 +102,18 @@ fn instead(table: &str, word: &str, is_table: bool) -> String {
     if let Some(near) = nearest(word, tables().filter(|_| is_table)) {
         return format!("did you mean `[{near}]`?");
     }
-    if let Some(key) = keys::KEYS.iter().find(|key| key.name == word) {
-        return if key.table.is_empty() {
-            format!("`{word}` belongs at the top of the file, above the first `[table]`")
-        } else {
-            format!("`{word}` belongs below `[{}]`", key.table)
-        };
+    let homes: Vec<&Key> = keys::KEYS.iter().filter(|key| key.name == word).collect();
+    if let [key, ..] = homes.as_slice() {
+        if key.table.is_empty() {
+            return top(word);
+        }
+        let homes: Vec<String> = homes.iter().map(|key| format!("`[{}]`", key.table)).collect();
+        return format!("`{word}` belongs below {}", series(&homes, "or"));
+    }
+    // `exclude` in `[decoy]`.
+    let joined = format!("{table}_{word}");
+    if keys::of("").any(|key| key.name == joined) {
+        return top(&joined);
     }
     if !table.is_empty() && keys::tables().any(|name| name == word) {
         return format!("write `[{word}]`; tables do not nest");
@@ -140,16 +128,8 @@ fn instead(table: &str, word: &str, is_table: bool) -> String {
     let names: Vec<String> = names().map(|name| format!("`{name}`")).collect();
     if table.is_empty() {
         let tables: Vec<String> = tables().map(|name| format!("`[{name}]`")).collect();
-        format!("the keys are {}; the tables are {}", and(&names), and(&tables))
+        format!("the keys are {}; the tables are {}", series(&names, "and"), series(&tables, "and"))
     } else {
-        format!("the keys of `[{table}]` are {}", and(&names))
-    }
-}
-
-/// `a, b and c`.
-fn and(words: &[String]) -> String {
-    match words {
-        [head @ .., last] if !head.is_empty() => format!("{} and {last}", head.join(", ")),
-        _ => words.concat(),
+        format!("the keys of `[{table}]` are {}", series(&names, "and"))
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use vauban_engine::Port;
-use vauban_engine::policy::{Allowed, Enforcement, Trigger, Unproven};
+use vauban_engine::policy::{Afterwards, Allowed, Enforcement, Exclude, Trigger, Unproven};
 
 use crate::Config;
 
@@ -47,8 +47,12 @@ pub(crate) enum Kind {
     Allowed(Field<Vec<Allowed>>),
     /// Ports.
     Ports(Field<Vec<Port>>),
+    /// Ports and sources.
+    Exclude(Field<Exclude>),
     /// One of [`UNPROVEN`]'s words.
     Unproven(Field<Unproven>),
+    /// One of [`AFTERWARDS`]'s words.
+    Afterwards(Field<Afterwards>),
     /// `33434-33534`.
     PortRange(Field<RangeInclusive<u16>>),
     /// An absolute path that fits a socket's address.
@@ -73,11 +77,20 @@ macro_rules! field {
 }
 
 /// The words for [`Unproven`].
-pub(crate) const UNPROVEN: [(&str, Unproven); 1] = [("drop", Unproven::Drop)];
+pub(crate) const UNPROVEN: [(&str, Unproven); 3] =
+    [("decoy", Unproven::Decoy), ("drop", Unproven::Drop), ("ban", Unproven::Ban)];
+
+/// The words for [`Afterwards`].
+pub(crate) const AFTERWARDS: [(&str, Afterwards); 2] =
+    [("silence", Afterwards::Silence), ("reset", Afterwards::Reset)];
 
 /// The longest path that fits a unix socket's address with its final zero byte: unix(7),
 /// `sun_path`.
 pub(crate) const LONGEST_SOCKET: usize = 107;
+
+/// Decoys per second. From 1, because 0 would be [`Unproven::Drop`] under another name; a gigabit
+/// line carries 1.5 million of the smallest packets.
+const RATE: RangeInclusive<u32> = 1..=1_000_000;
 
 const MINUTE: u64 = 60;
 const DAY: u64 = 24 * 60 * MINUTE;
@@ -91,9 +104,10 @@ const fn seconds(n: u64) -> Duration {
 }
 
 /// The tables, in the order of the manual, each with what its keys are about.
-pub(crate) const TABLES: [(&str, &str); 5] = [
+pub(crate) const TABLES: [(&str, &str); 6] = [
     ("", "What is protected, and whom it must never hit."),
     ("trigger", "When a source becomes a suspect."),
+    ("decoy", "How decoys play for suspects, and what a proven contact is worth."),
     ("ban", "How long bans are: the first one, then `factor` times the last one, up to `limit`."),
     (
         "kernel",
@@ -105,7 +119,7 @@ pub(crate) const TABLES: [(&str, &str); 5] = [
 ];
 
 /// All keys, in the order of the manual.
-pub(crate) static KEYS: [Key; 18] = [
+pub(crate) static KEYS: [Key; 25] = [
     Key {
         table: "",
         name: "dry_run",
@@ -144,8 +158,20 @@ pub(crate) static KEYS: [Key; 18] = [
         table: "",
         name: "unproven",
         kind: Kind::Unproven(field!(policy.unproven)),
-        why: "What a suspect's new connections meet as long as it has not proven that its address \
-              is its own. `\"drop\"` is silence, on ports that are served too.",
+        why: "What a suspect meets that has not proven that its address is its own. \
+              `\"decoy\"`: closed ports look open, ports with a listener stay untouched, and a \
+              ban needs proof. `\"drop\"`: its new connections are dropped for as long as it is \
+              a suspect, to served ports too, and nobody is banned; the price: a forged address \
+              is denied service for that long. `\"ban\"`: a ban at the trigger, as PortSentry \
+              does; the price: whoever forges an address gets it banned.",
+    },
+    Key {
+        table: "",
+        name: "decoy_exclude",
+        kind: Kind::Exclude(field!(policy.decoy.exclude)),
+        why: "Ports of this host and sources, such as `\"tcp/8080\"` and `\"192.0.2.0/24\"`, \
+              that the host answers as it always does: health checkers, load balancers, knock \
+              ports. Packets to or from them are no probes.",
     },
     Key {
         table: "trigger",
@@ -168,6 +194,49 @@ pub(crate) static KEYS: [Key; 18] = [
         name: "suspect",
         kind: Kind::Time(seconds(1)..=seconds(DAY), field!(policy.trigger.suspect)),
         why: "How long it stays a suspect after its last probe.",
+    },
+    Key {
+        table: "decoy",
+        name: "ports",
+        // From 1, because a handshake is proof; no more than the trigger can ask for.
+        kind: Kind::Count(1..=Trigger::MOST_PORTS, field!(policy.decoy.ports)),
+        why: "How many different decoys a source must have completed a handshake with, within \
+              `window`, to be banned. The decoy of a trap port counts for all.",
+    },
+    Key {
+        table: "decoy",
+        name: "window",
+        // Below a second, a handshake over a slow path may not fit.
+        kind: Kind::Time(seconds(1)..=seconds(DAY), field!(policy.decoy.window)),
+        why: "Within what time it must have done so.",
+    },
+    Key {
+        table: "decoy",
+        name: "afterwards",
+        kind: Kind::Afterwards(field!(policy.decoy.afterwards)),
+        why: "What a contact gets once it has spoken: `\"silence\"` leaves it waiting until it \
+              gives up, `\"reset\"` tells it that the connection is gone.",
+    },
+    Key {
+        table: "decoy",
+        name: "per_second",
+        kind: Kind::Count(RATE, field!(policy.decoy.per_second)),
+        why: "How many decoys are played per second at most, for all suspects together. Beyond \
+              this bound and the next two, a suspect's new connections are dropped, to ports with \
+              a listener too, or those would stand out.",
+    },
+    Key {
+        table: "decoy",
+        name: "per_network",
+        kind: Kind::Count(RATE, field!(policy.decoy.per_network)),
+        why: "How many of them for the neighbours of one source (an IPv4 /24, an IPv6 /48); not \
+              more than `per_second`.",
+    },
+    Key {
+        table: "decoy",
+        name: "per_source",
+        kind: Kind::Count(RATE, field!(policy.decoy.per_source)),
+        why: "How many of them for one source; not more than `per_network`.",
     },
     Key {
         table: "ban",

@@ -39,13 +39,20 @@ fn general() -> String {
     "write a protocol and a number up to 65535, such as \"tcp/23\" or \"udp/161\"".to_owned()
 }
 
-fn either(number: u16) -> String {
+/// What to write instead of a number without its protocol.
+pub(crate) fn either(number: u16) -> String {
     format!("write \"tcp/{number}\" or \"udp/{number}\"")
 }
 
 fn remedy(text: &str) -> String {
+    meant(text).unwrap_or_else(general)
+}
+
+/// What to write instead of a text that was meant to be a port or several; `None` if nothing says
+/// that it was.
+pub(crate) fn meant(text: &str) -> Option<String> {
     if let Some(number) = number(text) {
-        return either(number);
+        return Some(either(number));
     }
     // `/etc/services` and firewalls have it the other way round, and with other signs.
     let lower = text.to_lowercase();
@@ -55,9 +62,19 @@ fn remedy(text: &str) -> String {
         [a, b] => number(b).map(|n| (*a, n)).or_else(|| number(a).map(|n| (*b, n))),
         _ => None,
     };
-    match meant {
-        Some((protocol @ ("tcp" | "udp"), number)) => format!("write \"{protocol}/{number}\""),
-        _ => general(),
+    if let Some((protocol @ ("tcp" | "udp"), number)) = meant {
+        return Some(format!("write \"{protocol}/{number}\""));
+    }
+    let (protocol, numbers) = lower.split_once('/').unwrap_or(("tcp", &lower));
+    if !matches!(protocol, "tcp" | "udp") {
+        return None;
+    }
+    match range(numbers) {
+        Some(numbers) => Some(format!(
+            "write each port of the range by itself: \"{protocol}/{}\" and so on",
+            numbers.start()
+        )),
+        None => lower.contains('/').then(general),
     }
 }
 
@@ -80,8 +97,12 @@ mod tests {
         for text in ["23/tcp", "TCP/23", "tcp:23", "tcp 23", " tcp/23"] {
             assert_eq!(remedy(text), "write \"tcp/23\"", "{text}");
         }
-        for text in ["", "ssh", "tcp/ssh", "tcp/65536", "sctp/1", "tcp/1-2", "tcp"] {
+        for text in ["", "ssh", "tcp/ssh", "tcp/65536", "sctp/1", "tcp/2-1", "tcp"] {
             assert_eq!(remedy(text), general(), "{text}");
+        }
+        for (text, first) in [("udp/7-9", "udp/7"), ("7-9", "tcp/7")] {
+            let said = format!("write each port of the range by itself: \"{first}\" and so on");
+            assert_eq!(remedy(text), said);
         }
     }
 }

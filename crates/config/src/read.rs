@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeArray, DeValue};
-use vauban_engine::policy::Unproven;
+use vauban_engine::policy::Exclude;
 
-use crate::diagnostic::{Problem, quoted};
-use crate::keys::{Field, Key, Kind, LONGEST_SOCKET, UNPROVEN};
+use crate::diagnostic::{Problem, quoted, series};
+use crate::keys::{AFTERWARDS, Field, Key, Kind, LONGEST_SOCKET, UNPROVEN};
 use crate::nearest::nearest;
-use crate::{Config, address, duration, port, write};
+use crate::{Config, address, duration, exclude, port, write};
 
 /// Reads the value of `key` into `config`, which stays as it is when something is wrong.
 pub(crate) fn value(key: &Key, value: &Spanned<DeValue<'_>>, config: &mut Config) -> Vec<Problem> {
@@ -22,7 +22,9 @@ pub(crate) fn value(key: &Key, value: &Spanned<DeValue<'_>>, config: &mut Config
         Kind::Time(range, field) => store(field, config, one(given.time(range))),
         Kind::Allowed(field) => store(field, config, given.list(address::read)),
         Kind::Ports(field) => store(field, config, given.list(port::read)),
-        Kind::Unproven(field) => store(field, config, one(given.unproven())),
+        Kind::Exclude(field) => store(field, config, given.exclude()),
+        Kind::Unproven(field) => store(field, config, one(given.word(&UNPROVEN))),
+        Kind::Afterwards(field) => store(field, config, one(given.word(&AFTERWARDS))),
         Kind::PortRange(field) => store(field, config, one(given.port_range())),
         Kind::Socket(field) => store(field, config, one(given.socket())),
     }
@@ -83,8 +85,9 @@ impl Given<'_> {
     /// The value is of a wrong type; `instead` is what it was probably meant to be, in TOML.
     fn mistyped(&self, wanted: &str, instead: Option<String>) -> Problem {
         let shown = instead.unwrap_or_else(|| match self.key.kind {
-            // The default is an empty list, which shows nothing.
+            // Their defaults are empty lists, which show nothing.
             Kind::Allowed(_) => r#"["192.0.2.10", "2001:db8::/32"]"#.to_owned(),
+            Kind::Exclude(_) => r#"["tcp/8080", "192.0.2.10"]"#.to_owned(),
             ref kind => write::value(kind, &Config::default()),
         });
         self.problem(
@@ -177,14 +180,33 @@ impl Given<'_> {
         all(items, read)
     }
 
-    fn unproven(&self) -> Result<Unproven, Problem> {
-        let words = UNPROVEN.map(|(word, _)| format!("\"{word}\"")).join(" or ");
+    fn exclude(&self) -> Result<Exclude, Vec<Problem>> {
+        self.list(exclude::read).map(exclude::sort)
+    }
+
+    /// The meaning of one of `words`.
+    fn word<T: Copy>(&self, words: &[(&str, T)]) -> Result<T, Problem> {
         let text = self.value.as_str();
-        let known = text.and_then(|text| UNPROVEN.iter().find(|(word, _)| *word == text));
-        known.map(|(_, unproven)| *unproven).ok_or_else(|| {
+        let known = text.and_then(|text| words.iter().find(|(word, _)| *word == text));
+        known.map(|(_, meaning)| *meaning).ok_or_else(|| {
+            let all: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            let meant = text.map(|text| text.trim().to_lowercase());
+            let near = meant.and_then(|meant| nearest(&meant, words.iter().map(|(word, _)| *word)));
+            let instead = near.map_or_else(
+                || {
+                    let default = write::value(&self.key.kind, &Config::default());
+                    format!("`{} = {default}`, which is the default", self.key.name)
+                },
+                |near| format!("`{} = \"{near}\"`", self.key.name),
+            );
             self.problem(
-                format!("`{}` must be {words}, not {}", self.key.path(), found(self.value)),
-                format!("write `{} = {words}`", self.key.name),
+                format!(
+                    "`{}` must be {}, not {}",
+                    self.key.path(),
+                    series(&all, "or"),
+                    found(self.value)
+                ),
+                format!("write {instead}"),
             )
         })
     }

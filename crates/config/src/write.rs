@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use toml::Value;
-use vauban_engine::policy::Allowed;
+use vauban_engine::policy::{Allowed, Exclude};
 
-use crate::Config;
-use crate::duration;
-use crate::keys::{KEYS, Key, Kind, UNPROVEN};
+use crate::diagnostic::series;
+use crate::keys::{AFTERWARDS, KEYS, Key, Kind, UNPROVEN};
+use crate::{Config, duration};
 
 /// The whole configuration, defaults and all, as a file that [`crate::parse`] reads back: one line
 /// per key, `trigger.window = "1m"`.
@@ -25,10 +25,9 @@ pub(crate) fn value(kind: &Kind, config: &Config) -> String {
         Kind::Time(_, field) => text(&duration::format((field.get)(config))),
         Kind::Allowed(field) => list((field.get)(config).iter().map(allowed)),
         Kind::Ports(field) => list((field.get)(config).iter().map(|port| text(&port.to_string()))),
-        Kind::Unproven(field) => {
-            let wanted = (field.get)(config);
-            UNPROVEN.iter().filter(|(_, u)| *u == wanted).map(|(word, _)| text(word)).collect()
-        }
+        Kind::Exclude(field) => exclude(&(field.get)(config)),
+        Kind::Unproven(field) => word(&UNPROVEN, &(field.get)(config)),
+        Kind::Afterwards(field) => word(&AFTERWARDS, &(field.get)(config)),
         Kind::PortRange(field) => {
             let range = (field.get)(config);
             text(&format!("{}-{}", range.start(), range.end()))
@@ -49,7 +48,9 @@ pub(crate) fn describe(kind: &Kind) -> String {
         ),
         Kind::Allowed(_) => "list of addresses and networks".to_owned(),
         Kind::Ports(_) => "list of ports".to_owned(),
-        Kind::Unproven(_) => UNPROVEN.map(|(word, _)| format!("`\"{word}\"`")).join(" or "),
+        Kind::Exclude(_) => "list of ports, addresses and networks".to_owned(),
+        Kind::Unproven(_) => words(&UNPROVEN),
+        Kind::Afterwards(_) => words(&AFTERWARDS),
         Kind::PortRange(_) => "range of ports, `\"FIRST-LAST\"`".to_owned(),
         Kind::Socket(_) => "absolute path".to_owned(),
     }
@@ -70,6 +71,20 @@ fn allowed(entry: &Allowed) -> String {
         None => address,
         Some(comment) => format!("{{ address = {address}, comment = {} }}", text(comment)),
     }
+}
+
+fn exclude(exclude: &Exclude) -> String {
+    let ports = exclude.ports.iter().map(|port| text(&port.to_string()));
+    list(ports.chain(exclude.sources.iter().map(|source| text(&source.to_string()))))
+}
+
+fn word<T: PartialEq>(words: &[(&str, T)], wanted: &T) -> String {
+    words.iter().filter(|(_, meaning)| meaning == wanted).map(|(word, _)| text(word)).collect()
+}
+
+fn words<T>(words: &[(&str, T)]) -> String {
+    let words: Vec<String> = words.iter().map(|(word, _)| format!("`\"{word}\"`")).collect();
+    series(&words, "or")
 }
 
 fn path(path: &Path) -> String {

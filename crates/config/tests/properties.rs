@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use vauban_config::{Config, duration, example, parse, show};
-use vauban_engine::policy::{Allowed, BanTimes, Enforcement, Trigger};
+use vauban_engine::policy::{
+    Afterwards, Allowed, BanTimes, Decoy, Enforcement, Exclude, Trigger, Unproven,
+};
 use vauban_engine::{Port, Prefix};
 
 /// Reads the text and looks at everything that comes of it.
@@ -30,13 +32,15 @@ fn exercise(text: &str) {
 
 /// Pieces that configurations and their mistakes are made of.
 fn piece() -> impl Strategy<Value = String> {
-    const PIECES: [&str; 52] = [
+    const PIECES: [&str; 57] = [
         "dry_run",
         "allow",
         "served",
         "trap_ports",
         "unproven",
+        "decoy_exclude",
         "trigger",
+        "decoy",
         "ban",
         "kernel",
         "control",
@@ -45,6 +49,9 @@ fn piece() -> impl Strategy<Value = String> {
         "first",
         "limit",
         "bans",
+        "afterwards",
+        "per_source",
+        "per_second",
         "traceroute",
         "socket",
         "nflog_group",
@@ -95,13 +102,17 @@ fn live_example() -> String {
     example().replace("\n#", "\n").replace("\n ", "\n# ")
 }
 
-fn allowed() -> impl Strategy<Value = Allowed> {
+fn prefix() -> impl Strategy<Value = Prefix> {
     let prefix = prop_oneof![
         (any::<[u8; 4]>(), 1u8..=32).prop_filter_map("", |(a, n)| Prefix::new(a.into(), n)),
         (any::<[u8; 16]>(), 1u8..=128).prop_filter_map("", |(a, n)| Prefix::new(a.into(), n)),
     ];
     // A mapped ::ffff:0:0/96 is the whole of IPv4, which is refused.
-    (prefix.prop_filter("", |p| p.len() > 0), proptest::option::of("\\PC{0,12}"))
+    prefix.prop_filter("", |p| p.len() > 0)
+}
+
+fn allowed() -> impl Strategy<Value = Allowed> {
+    (prefix(), proptest::option::of("\\PC{0,12}"))
         .prop_map(|(prefix, comment)| Allowed { prefix, comment })
 }
 
@@ -116,6 +127,21 @@ fn ports() -> impl Strategy<Value = Vec<Port>> {
 /// In milliseconds.
 const DAY: u64 = 86_400_000;
 
+fn decoy() -> impl Strategy<Value = Decoy> {
+    let window = (1000..=DAY).prop_map(Duration::from_millis);
+    let afterwards = proptest::sample::select(vec![Afterwards::Silence, Afterwards::Reset]);
+    let exclude = (ports(), proptest::collection::vec(prefix(), 0..4));
+    let rates = proptest::array::uniform3(1u32..=1_000_000);
+    (1u32..=16, window, afterwards, exclude, rates).prop_map(
+        |(count, window, afterwards, (ports, sources), mut rates)| {
+            rates.sort_unstable();
+            let [per_source, per_network, per_second] = rates;
+            let exclude = Exclude { ports, sources };
+            Decoy { ports: count, window, afterwards, exclude, per_second, per_network, per_source }
+        },
+    )
+}
+
 /// Any configuration that a file can say.
 fn config() -> impl Strategy<Value = Config> {
     let millis = |from: u64, to: u64| (from..=to).prop_map(Duration::from_millis);
@@ -124,12 +150,15 @@ fn config() -> impl Strategy<Value = Config> {
     let kernel =
         (1u16.., 1u32..=1_000_000, 16u32..=1_048_576, 16u32..=4_194_304, any::<(u16, u16)>());
     let lists = (proptest::collection::vec(allowed(), 0..4), ports(), ports());
-    (any::<bool>(), lists, trigger, ban, kernel, "/[a-zü\"\\\\ ]{1,40}").prop_map(
-        |(dry, (allow, served, traps), trigger, ban, kernel, socket)| {
+    let words = vec![Unproven::Decoy, Unproven::Drop, Unproven::Ban];
+    let unproven = (proptest::sample::select(words), decoy());
+    (any::<bool>(), lists, unproven, trigger, ban, kernel, "/[a-zü\"\\\\ ]{1,40}").prop_map(
+        |(dry, (allow, served, traps), unproven, trigger, ban, kernel, socket)| {
             let mut config = Config::default();
             let policy = &mut config.policy;
             policy.enforcement = if dry { Enforcement::DryRun } else { Enforcement::Enforce };
             (policy.allow, policy.served, policy.traps) = (allow, served, traps);
+            (policy.unproven, policy.decoy) = unproven;
             policy.trigger = Trigger { ports: trigger.0, window: trigger.1, suspect: trigger.2 };
             policy.ban = BanTimes {
                 first: ban.0.min(ban.2),

@@ -16,15 +16,16 @@ use crate::words;
 #[must_use]
 pub fn line(notice: &Notice, policy: &Policy) -> Option<String> {
     let dry = policy.enforcement == Enforcement::DryRun;
-    let trigger = &policy.trigger;
     Some(match notice {
         Notice::Suspected { at, subject, source, cause } => {
             let from = if subject.is_host() { String::new() } else { format!(" (seen: {source})") };
-            format!("{} Suspect {subject}{from}: {}", time(*at), words::cause(cause, trigger))
+            format!("{} Suspect {subject}{from}: {}", time(*at), words::cause(cause, policy))
         }
         Notice::Banned(ban) => {
             let length = ban.remaining(ban.start).map_or_else(|| "ever".into(), words::span);
-            let ports = words::ports(&ban.evidence);
+            // Of a proven ban, the contacts: what was only scanned is not what it rests on.
+            let rests_on = ban.evidence.iter().filter(|item| !ban.is_proven() || item.is_proof());
+            let ports = words::ports(rests_on);
             let ports = if ports.is_empty() { ports } else { format!(" [{ports}]") };
             format!(
                 "{} {} {} for {length} ({} ban): {}{ports}",
@@ -32,7 +33,7 @@ pub fn line(notice: &Notice, policy: &Policy) -> Option<String> {
                 if dry { "Would ban" } else { "Ban" },
                 ban.subject,
                 words::ordinal(ban.level),
-                words::reason(ban, trigger),
+                words::reason(ban, policy),
             )
         }
         Notice::Expired { at, subject } => {

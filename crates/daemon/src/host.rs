@@ -1,17 +1,23 @@
 //! What this host is, asked of its kernel.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
+use vauban_enforce::Listener;
 use vauban_engine::event::Facts;
-use vauban_engine::{Prefix, net};
-use vauban_sys::route;
+use vauban_engine::{Port, Prefix, net};
+use vauban_sys::{diag, route};
 
 /// Where Linux says which ports outgoing connections come from (ip(7)); the value holds for IPv6
 /// too.
 const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+
+/// Protocol numbers.
+const TCP: u8 = 6;
+const UDP: u8 = 17;
 
 /// The facts as of now, in an order that does not depend on the kernel's.
 pub fn facts() -> io::Result<Facts> {
@@ -36,6 +42,21 @@ pub fn facts() -> io::Result<Facts> {
         .and_then(|text| port_range(&text))
         .unwrap_or_else(|| Facts::default().ephemeral);
     Ok(Facts { own, gateways, on_link, ephemeral })
+}
+
+/// Who listens right now, for others than this host itself. UDP ports of the ephemeral range are
+/// left out: what asks from there listens for an answer.
+pub fn listeners(ephemeral: &RangeInclusive<u16>) -> io::Result<BTreeSet<Listener>> {
+    let listeners = diag::listeners()?.into_iter().filter_map(|found| {
+        let port = match found.protocol {
+            TCP => Port::tcp(found.port),
+            UDP if !ephemeral.contains(&found.port) => Port::udp(found.port),
+            _ => return None,
+        };
+        let elsewhere = found.address.is_some_and(|address| address.is_loopback());
+        (!elsewhere).then_some(Listener { port, address: found.address })
+    });
+    Ok(listeners.collect())
 }
 
 fn port_range(text: &str) -> Option<RangeInclusive<u16>> {

@@ -2,9 +2,12 @@
 //!
 //! ```text
 //! sources/nflog ─┐
+//!   │ decoys/    │
 //! host (facts)  ─┼─► bounded queue ─► run: engine ─► enforcer
 //! control/      ─┘                          └──────► announce
 //! ```
+//!
+//! Only `decoys` answers packets: at once, on the thread that reads them.
 //!
 //! What it does not do: compare anything with a threshold, or know firewall syntax.
 
@@ -13,6 +16,7 @@
 pub mod announce;
 pub mod clock;
 pub mod control;
+pub mod decoys;
 pub mod host;
 pub mod lines;
 pub mod only;

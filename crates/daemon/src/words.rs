@@ -5,20 +5,24 @@ use std::time::Duration;
 
 use vauban_config::duration;
 use vauban_engine::Protocol;
-use vauban_engine::evidence::{Cause, Evidence, Meaning};
+use vauban_engine::evidence::{Cause, Evidence, Excuse, Meaning};
 use vauban_engine::ledger::{Ban, Origin};
 use vauban_engine::net::Port;
 use vauban_engine::output::Refusal;
-use vauban_engine::policy::{Enforcement, Policy, Trigger};
+use vauban_engine::policy::{Enforcement, Policy, Unproven};
 
 use crate::control::view;
 
 /// Ports named in one sentence at most; the rest is a number.
 const MOST_PORTS_NAMED: usize = 8;
 
-/// What made a source a suspect.
+/// First bytes shown in one line at most: a request line. `--json` has all that is kept.
+const MOST_BYTES_SHOWN: usize = 80;
+
+/// What made a source a suspect, or a suspect's address a proven one.
 #[must_use]
-pub fn cause(cause: &Cause, trigger: &Trigger) -> String {
+pub fn cause(cause: &Cause, policy: &Policy) -> String {
+    let trigger = &policy.trigger;
     match cause {
         Cause::DistinctPorts(count) => format!(
             "{count} distinct closed ports (the trigger is {} within {})",
@@ -32,29 +36,40 @@ pub fn cause(cause: &Cause, trigger: &Trigger) -> String {
         },
         Cause::GoesOn => "a suspect that goes on probing".into(),
         Cause::KernelCount => "the kernel's own count of its probes".into(),
+        Cause::ProvenPorts(count) => format!(
+            "completed handshakes with {count} distinct decoys ({} within {} make a ban)",
+            policy.decoy.ports,
+            duration::format(policy.decoy.window)
+        ),
+        Cause::ProvenTrap(port) => {
+            format!("completed the handshake with trap port {port}'s decoy")
+        }
     }
 }
 
 /// Why a ban was made.
 #[must_use]
-pub fn reason(ban: &Ban, trigger: &Trigger) -> String {
+pub fn reason(ban: &Ban, policy: &Policy) -> String {
     match &ban.origin {
         Origin::Operator(text) if text.is_empty() => "banned by the operator".into(),
         Origin::Operator(text) => format!("banned by the operator: {text}"),
         Origin::Scan(why) => {
-            format!("{}: {}", scan_kind(&ban.evidence), cause(why, trigger))
+            format!("{}: {}", scan_kind(&ban.evidence), cause(why, policy))
         }
     }
 }
 
 /// What the packets that counted look like: a SYN scan, an XMAS scan, a UDP scan …
 #[must_use]
-pub fn scan_kind(evidence: &[Evidence]) -> String {
+pub fn scan_kind<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> String {
     let mut names: Vec<String> = Vec::new();
     for item in evidence {
-        let name = match item.port.protocol {
-            Protocol::Udp => "UDP".to_owned(),
-            Protocol::Tcp => item
+        let name = match (item.meaning, item.port.protocol) {
+            (Meaning::Proven { .. } | Meaning::ProvenTrap | Meaning::Excused(_), _) => {
+                "connect".to_owned()
+            }
+            (_, Protocol::Udp) => "UDP".to_owned(),
+            (_, Protocol::Tcp) => item
                 .flags
                 .scan_name()
                 .map_or_else(|| format!("odd-flag ({})", item.flags), str::to_owned),
@@ -68,7 +83,7 @@ pub fn scan_kind(evidence: &[Evidence]) -> String {
 
 /// The distinct ports of some evidence, as `tcp/22, tcp/23 and 4 more`.
 #[must_use]
-pub fn ports(evidence: &[Evidence]) -> String {
+pub fn ports<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> String {
     let mut ports: Vec<Port> = Vec::new();
     for item in evidence {
         if !ports.contains(&item.port) {
@@ -106,13 +121,72 @@ pub fn evidence(item: &Evidence, policy: &Policy) -> String {
         Meaning::ImpossibleFlags => {
             format!("flags {} are sent by no TCP stack; one such packet is the trigger", item.flags)
         }
-        Meaning::OfSuspect => match policy.enforcement {
-            Enforcement::Enforce => "nobody serves it; from a suspect, dropped in the kernel",
-            Enforcement::DryRun => "nobody serves it; from a suspect, would be dropped",
+        Meaning::OfSuspect => of_suspect(item, policy).to_owned(),
+        Meaning::Proven { count } => format!(
+            "completed a decoy's handshake, so the address is its own; proven port {count} ({} within \
+             {} make a ban)",
+            policy.decoy.ports,
+            duration::format(policy.decoy.window)
+        ),
+        Meaning::ProvenTrap => {
+            "completed the handshake of a trap port's decoy; one is a ban".to_owned()
         }
-        .to_owned(),
+        Meaning::Excused(Excuse::Browser) => {
+            "completed a decoy's handshake, but is no evidence: a browser that a page of another \
+             site has sent"
+                .to_owned()
+        }
+        Meaning::Excused(Excuse::MailClient) => {
+            "completed a decoy's handshake, but is no more evidence: a mail client tries several \
+             ports, which count as one"
+                .to_owned()
+        }
     };
-    format!("{what} to {}: {why}", item.port)
+    let said = said(&item.said);
+    format!("{what} to {}: {why}{said}", item.port)
+}
+
+/// What a further probe of a suspect met.
+fn of_suspect(item: &Evidence, policy: &Policy) -> &'static str {
+    match (policy.enforcement, item.decoy) {
+        (Enforcement::Enforce, true) => {
+            "nobody serves it; from a suspect, told by a decoy that it is open"
+        }
+        (Enforcement::DryRun, true) => {
+            "nobody serves it; from a suspect, would be told by a decoy that it is open"
+        }
+        (Enforcement::Enforce, false) => "nobody serves it; from a suspect, dropped in the kernel",
+        (Enforcement::DryRun, false) => "nobody serves it; from a suspect, would be dropped",
+    }
+}
+
+/// The first bytes of a contact, in quotes and with escapes, or nothing.
+fn said(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return String::new();
+    }
+    let shown = bytes.get(..MOST_BYTES_SHOWN).unwrap_or(bytes);
+    let more = if shown.len() < bytes.len() { " …" } else { "" };
+    format!("; said \"{}\"{more}", shown.escape_ascii())
+}
+
+/// What is missing to a ban, in a sentence; `proven` are the ports that count so far.
+#[must_use]
+pub fn missing(proven: usize, policy: &Policy) -> String {
+    let wanted = usize::try_from(policy.decoy.ports).unwrap_or(usize::MAX);
+    match (policy.unproven, policy.enforcement) {
+        (Unproven::Ban, _) => "nothing: the trigger is a ban (unproven = \"ban\")".into(),
+        (Unproven::Drop, _) => {
+            "without decoys nobody can prove an address (unproven = \"drop\"): no ban".into()
+        }
+        (Unproven::Decoy, Enforcement::DryRun) => {
+            "in a dry run nobody is answered, so it cannot prove its address: no ban".into()
+        }
+        (Unproven::Decoy, Enforcement::Enforce) => format!(
+            "completed handshakes with {} more of {wanted} distinct decoys, or with one trap port's",
+            wanted.saturating_sub(proven)
+        ),
+    }
 }
 
 /// Why a ban was not made.

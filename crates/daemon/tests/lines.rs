@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use vauban_daemon::control::protocol::Request;
 use vauban_daemon::{announce, words};
-use vauban_engine::event::{Checksum, Command, Event, EventKind, Facts, Probe};
+use vauban_engine::event::{Checksum, Command, Contact, Event, EventKind, Facts, Probe};
 use vauban_engine::flags::TcpFlags;
 use vauban_engine::output::Output;
-use vauban_engine::policy::Enforcement;
+use vauban_engine::policy::{Enforcement, Unproven};
 use vauban_engine::{Engine, Policy, Port, Timestamp};
 
 /// 2026-11-21T12:00:00Z.
@@ -23,7 +23,21 @@ fn probe(source: &str, port: Port, flags: u8) -> EventKind {
         port,
         flags: TcpFlags(flags),
         checksum: Checksum::Good,
+        decoy: false,
         stage: None,
+        bytes: Vec::new(),
+    })
+}
+
+/// Bytes for a decoy, after its handshake.
+fn contact(source: &str, port: Port) -> EventKind {
+    EventKind::Contact(Contact {
+        source: source.parse().unwrap(),
+        destination: "198.51.100.1".parse().unwrap(),
+        source_port: 40_000,
+        port,
+        flags: TcpFlags(0x18),
+        said: b"hello".to_vec(),
         bytes: Vec::new(),
     })
 }
@@ -44,17 +58,50 @@ fn lines(policy: &Policy, events: Vec<EventKind>) -> Vec<String> {
     lines
 }
 
-#[test]
-fn what_a_scan_prints() {
-    let events = vec![
+/// Two scanners, and the operator's mercy on the first.
+fn scan() -> Vec<EventKind> {
+    vec![
         probe("192.0.2.9", Port::tcp(81), 2),
         probe("192.0.2.9", Port::tcp(82), 2),
         probe("192.0.2.9", Port::udp(161), 0),
         probe("2001:db8:2::5", Port::tcp(22), 0x29),
         EventKind::Command(Command::Unban("192.0.2.9".parse().unwrap())),
+    ]
+}
+
+#[test]
+fn what_a_scan_prints() {
+    let expected = [
+        "2026-11-21T12:00:02.000Z Suspect 192.0.2.9: 3 distinct closed ports (the trigger is 3 \
+         within 1m)",
+        "2026-11-21T12:00:03.000Z Suspect 2001:db8:2::/64 (seen: 2001:db8:2::5): XMAS segment \
+         (flags FIN+PSH+URG), which no TCP stack sends",
+        "2026-11-21T12:00:04.000Z Unban 192.0.2.9: suspicion ended by the operator",
     ];
+    for unproven in [Unproven::Decoy, Unproven::Drop] {
+        let policy = Policy { unproven, ..Policy::default() };
+        assert_eq!(lines(&policy, scan()), expected, "{unproven:?}");
+    }
+}
+
+#[test]
+fn what_a_proof_prints() {
+    let ports = [81, 82, 83].map(Port::tcp);
+    let mut events: Vec<_> = ports.iter().map(|port| probe("192.0.2.9", *port, 2)).collect();
+    events.extend(ports.iter().map(|port| contact("192.0.2.9", *port)));
+    let lines = lines(&Policy::default(), events);
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    let ban = "2026-11-21T12:00:05.000Z Ban 192.0.2.9 for 3m (first ban): ";
+    assert!(lines[1].starts_with(ban), "{lines:?}");
+    let why = "completed handshakes with 3 distinct decoys (3 within 10m make a ban)";
+    assert!(lines[1].contains(why), "{lines:?}");
+}
+
+#[test]
+fn what_a_scan_prints_where_the_trigger_is_a_ban() {
+    let policy = Policy { unproven: Unproven::Ban, ..Policy::default() };
     assert_eq!(
-        lines(&Policy::default(), events),
+        lines(&policy, scan()),
         [
             "2026-11-21T12:00:02.000Z Suspect 192.0.2.9: 3 distinct closed ports (the trigger is \
              3 within 1m)",
@@ -71,7 +118,8 @@ fn what_a_scan_prints() {
 
 #[test]
 fn a_dry_run_says_would() {
-    let policy = Policy { enforcement: Enforcement::DryRun, ..Policy::default() };
+    let (enforcement, unproven) = (Enforcement::DryRun, Unproven::Ban);
+    let policy = Policy { enforcement, unproven, ..Policy::default() };
     let lines = lines(&policy, vec![probe("192.0.2.9", Port::tcp(23), 2)]);
     assert_eq!(
         lines[1],

@@ -42,6 +42,7 @@ impl Guard {
         for op in batch.ops {
             let hit = match &op {
                 BlockOp::Block(block) => self.never.hit(&block.subject).cloned(),
+                BlockOp::Sever(subject) => self.never.hit(subject).cloned(),
                 BlockOp::Unblock(_) | BlockOp::Pardon(_) | BlockOp::PardonAll => None,
             };
             match hit {

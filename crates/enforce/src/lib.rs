@@ -16,5 +16,5 @@ pub mod message;
 pub mod program;
 pub mod service;
 
-pub use message::{Counter, Reply, Request};
+pub use message::{Counter, Listener, Reply, Request};
 pub use service::Service;

@@ -1,10 +1,13 @@
 //! The closed set of messages that an enforcer takes and gives.
 
-use vauban_engine::BlockOp;
+use std::net::IpAddr;
+use std::time::Duration;
+
 use vauban_engine::event::Facts;
 use vauban_engine::never::Member;
 use vauban_engine::output::{Batch, Block};
 use vauban_engine::policy::Policy;
+use vauban_engine::{BlockOp, Port};
 
 /// What can be asked of an enforcer.
 #[derive(Clone, Debug)]
@@ -15,6 +18,12 @@ pub enum Request {
     Learn(Facts),
     /// Change the blocks.
     Apply(Batch),
+    /// User space answers for decoys for this long, unless it says so again; not at all if it is
+    /// zero. As long as nobody answers, suspects open no connections at all.
+    Answering(Duration),
+    /// These ports have a listener: for ten minutes from now on they are no probes and play no decoys
+    /// when it is gone.
+    Served(Vec<Listener>),
     /// Say what blocks are held.
     List,
     /// Say who is a suspect.
@@ -23,6 +32,15 @@ pub enum Request {
     Count,
     /// Take everything away.
     Unload,
+}
+
+/// A port that has a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listener {
+    /// The port.
+    pub port: Port,
+    /// Which of this host's addresses it serves; `None` for all of them.
+    pub address: Option<IpAddr>,
 }
 
 /// What an enforcer answers.

@@ -37,6 +37,8 @@ impl Service {
                     if refused.is_empty() { Reply::Done } else { Reply::Guarded(refused) }
                 })
             }
+            Request::Answering(hold) => self.backend.answering(hold).map(|()| Reply::Done),
+            Request::Served(listeners) => self.backend.served(&listeners).map(|()| Reply::Done),
             Request::List => self.backend.list().map(Reply::Held),
             Request::Suspects => self.backend.suspects().map(Reply::Suspects),
             Request::Count => self.backend.count().map(Reply::Counted),

@@ -27,8 +27,8 @@ use vauban_engine::{Policy, Port, Timestamp};
 fn stage(text: &str) -> Stage {
     match text {
         prefix::BELOW => Stage::Below,
-        prefix::TRIGGER => Stage::Trigger,
-        prefix::SUSPECT => Stage::Suspect,
+        prefix::TRIGGER | prefix::TRIGGER_DECOY => Stage::Trigger,
+        prefix::SUSPECT | prefix::SUSPECT_DECOY => Stage::Suspect,
         other => panic!("no stage: {other}"),
     }
 }

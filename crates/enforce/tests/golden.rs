@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use vauban_enforce::program::render;
 use vauban_engine::event::Facts;
-use vauban_engine::policy::{Allowed, Enforcement};
+use vauban_engine::policy::{Allowed, Enforcement, Unproven};
 use vauban_engine::{Policy, Port};
 
 fn host() -> Facts {
@@ -48,6 +48,15 @@ fn dry_run() {
 }
 
 #[test]
+fn silence_instead_of_decoys() {
+    let drop = Policy { unproven: Unproven::Drop, ..Policy::default() };
+    let ban = Policy { unproven: Unproven::Ban, ..Policy::default() };
+    let text = render(&drop, &host());
+    assert_eq!(text, render(&ban, &host()), "who is banned is not the kernel's decision");
+    check("drop.nft", &text);
+}
+
+#[test]
 fn everything_configured() {
     let mut policy = Policy::default();
     policy.trigger.ports = 5;
@@ -59,6 +68,12 @@ fn everything_configured() {
     policy.kernel.copies_per_second = 100;
     policy.kernel.sources = 64;
     policy.kernel.bans = 256;
+    policy.decoy.exclude.ports = vec![Port::tcp(8080), Port::udp(7000)];
+    policy.decoy.exclude.sources =
+        ["203.0.113.0/24", "2001:db8:9::/48"].map(|text| text.parse().unwrap()).to_vec();
+    policy.decoy.per_second = 500;
+    policy.decoy.per_network = 400;
+    policy.decoy.per_source = 300;
     let allow = ["10.0.0.0/8", "10.1.0.0/16", "2001:db8:5::9", "198.51.100.7"];
     policy.allow =
         allow.map(|text| Allowed { prefix: text.parse().unwrap(), comment: None }).to_vec();

@@ -72,6 +72,7 @@ fn probe() -> impl Strategy<Value = EventKind> {
                 flags: TcpFlags(flags),
                 checksum: Checksum::Good,
                 stage,
+                decoy: false,
                 bytes: Vec::new(),
             })
         },

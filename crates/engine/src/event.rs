@@ -25,6 +25,10 @@ pub struct Event {
 pub enum EventKind {
     /// A packet to a port nobody serves, or one no stack would send.
     Probe(Probe),
+    /// Somebody completed a decoy's handshake, or spoke after it.
+    Contact(Contact),
+    /// Somebody acknowledged what no decoy has said.
+    Guess(Guess),
     /// The operator's word.
     Command(Command),
     /// What this host is: replaces everything known before.
@@ -50,6 +54,8 @@ pub struct Probe {
     pub checksum: Checksum,
     /// What the kernel program did with it, when it was the kernel that told us.
     pub stage: Option<Stage>,
+    /// Whether a decoy answered it; in a dry run, whether one would have.
+    pub decoy: bool,
     /// The packet's first bytes from the IP header on, at most [`Probe::KEPT`].
     pub bytes: Vec<u8>,
 }
@@ -64,6 +70,46 @@ impl Probe {
     pub fn is_impossible(&self) -> bool {
         self.port.protocol == Protocol::Tcp && self.flags.shape() == Shape::Impossible
     }
+}
+
+/// A segment that acknowledges a decoy rightly: its sender has received what was sent to his
+/// address, and opened that connection himself (a stranger's stack would have answered RST).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Whose address is proven.
+    pub source: IpAddr,
+    /// Which of our addresses it was for.
+    pub destination: IpAddr,
+    /// The sender's port.
+    pub source_port: u16,
+    /// The port that plays the decoy.
+    pub port: Port,
+    /// TCP control bits.
+    pub flags: TcpFlags,
+    /// What it said first, at most [`Contact::JUDGED`] bytes; empty in the segment that only
+    /// completes the handshake.
+    pub said: Vec<u8>,
+    /// The packet's headers from the IP header on, at most [`Probe::KEPT`] bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Contact {
+    /// How many of the first bytes are kept: a request line with its headers, or a TLS greeting
+    /// with the name that was asked for.
+    pub const KEPT: usize = 512;
+
+    /// How many of them are judged: a whole segment on any common link. Whoever makes a page chooses
+    /// its links, and could push the headers that tell on him out of a shorter view.
+    pub const JUDGED: usize = 2_048;
+}
+
+/// A segment of a suspect that acknowledges wrongly: a connection of before, or a guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guess {
+    /// Who says to have sent it.
+    pub source: IpAddr,
+    /// The port it was for.
+    pub port: Port,
 }
 
 /// What is known of a packet's transport checksum.

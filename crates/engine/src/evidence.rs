@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use crate::event::Probe;
+use crate::event::{Contact, Probe};
 use crate::flags::TcpFlags;
 use crate::net::Port;
 use crate::time::Timestamp;
@@ -25,6 +25,11 @@ pub struct Evidence {
     pub flags: TcpFlags,
     /// Why it counts.
     pub meaning: Meaning,
+    /// Whether a decoy answered it; in a dry run, whether one would have.
+    pub decoy: bool,
+    /// What its sender said first, once a decoy had taken his call; empty for probes, and for a
+    /// contact that has said nothing. At most [`Contact::KEPT`] bytes.
+    pub said: Vec<u8>,
     /// Its first bytes from the IP header on.
     pub bytes: Vec<u8>,
 }
@@ -41,7 +46,32 @@ impl Evidence {
             port: probe.port,
             flags: probe.flags,
             meaning,
+            decoy: probe.decoy,
+            said: Vec::new(),
             bytes: probe.bytes.clone(),
+        }
+    }
+
+    /// Whether it proves the address of its sender.
+    #[must_use]
+    pub fn is_proof(&self) -> bool {
+        matches!(self.meaning, Meaning::Proven { .. } | Meaning::ProvenTrap)
+    }
+
+    /// The evidence that `contact` is, judged as `meaning`.
+    #[must_use]
+    pub fn of_contact(at: Timestamp, contact: &Contact, meaning: Meaning) -> Self {
+        Self {
+            at,
+            source: contact.source,
+            source_port: contact.source_port,
+            destination: contact.destination,
+            port: contact.port,
+            flags: contact.flags,
+            meaning,
+            decoy: false,
+            said: contact.said.iter().take(Contact::KEPT).copied().collect(),
+            bytes: contact.bytes.iter().take(Probe::KEPT).copied().collect(),
         }
     }
 }
@@ -61,9 +91,28 @@ pub enum Meaning {
     ImpossibleFlags,
     /// A further probe of a suspect.
     OfSuspect,
+    /// A contact with a decoy that proves the address: the `count`-th distinct port within the
+    /// decoys' window.
+    Proven {
+        /// How many distinct ones with this one.
+        count: u32,
+    },
+    /// A proven contact with a trap port.
+    ProvenTrap,
+    /// A proven contact that is held against nobody.
+    Excused(Excuse),
 }
 
-/// What made a source a suspect.
+/// Why a proven contact is no evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excuse {
+    /// A browser that a page of another site has sent.
+    Browser,
+    /// A mail client that tries the ports of mail: all of them count as one.
+    MailClient,
+}
+
+/// What made a source a suspect, or proved it to be a scanner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// This many distinct closed ports within the trigger's window.
@@ -76,4 +125,16 @@ pub enum Cause {
     KernelCount,
     /// It was a suspect already, without a ban, and goes on probing.
     GoesOn,
+    /// Completed handshakes with this many distinct decoys.
+    ProvenPorts(u32),
+    /// A completed handshake with this trap port's decoy.
+    ProvenTrap(Port),
+}
+
+impl Cause {
+    /// Whether the source has proven that its address is its own.
+    #[must_use]
+    pub fn is_proof(&self) -> bool {
+        matches!(self, Self::ProvenPorts(_) | Self::ProvenTrap(_))
+    }
 }

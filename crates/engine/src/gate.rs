@@ -3,6 +3,8 @@
 //! Here stands what no amount of evidence overrides: the never-ban set. And here the policy for
 //! sources that have not proven their address takes effect: a further [`Unproven`] is one more
 //! arm.
+//!
+//! It does not ask how good a proof is: that is the detector's business.
 
 use crate::detect::Decision;
 use crate::never::{Member, NeverSet};
@@ -13,6 +15,8 @@ use crate::policy::Unproven;
 pub enum Passage {
     /// It may become a ban.
     Ban,
+    /// The source is a suspect and that is all: it has not proven its address.
+    Unproven,
     /// It may not: it would cover this member of the never-ban set.
     Never(Member),
 }
@@ -23,8 +27,12 @@ pub fn ask(decision: &Decision, never: &NeverSet, unproven: Unproven) -> Passage
     if let Some(member) = never.hit(&decision.subject) {
         return Passage::Never(member.clone());
     }
+    if decision.cause.is_proof() {
+        return Passage::Ban;
+    }
     match unproven {
-        // Without decoys nobody can prove anything: the trigger itself is what a ban rests on.
-        Unproven::Drop => Passage::Ban,
+        Unproven::Ban => Passage::Ban,
+        // A SYN can carry anyone's address.
+        Unproven::Decoy | Unproven::Drop => Passage::Unproven,
     }
 }

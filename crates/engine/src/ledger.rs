@@ -42,12 +42,18 @@ impl Ban {
     pub fn remaining(&self, now: Timestamp) -> Option<Duration> {
         self.end.map(|end| end.since(now))
     }
+
+    /// Whether its source had proven that its address is its own.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        matches!(&self.origin, Origin::Scan(cause) if cause.is_proof())
+    }
 }
 
 /// Who decided a ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// The scan detector, for this cause.
+    /// A detector, for this cause.
     Scan(Cause),
     /// The operator, with these words.
     Operator(String),

@@ -1,11 +1,11 @@
 //! Vauban's judgement.
 //!
-//! Everything that changes state comes in as an [`Event`]: a probe, an operator's command, a fact
-//! about this host, what the kernel holds. Everything that must happen in the world goes out as an
-//! [`Output`]. In between, one direction only:
+//! Everything that changes state comes in as an [`Event`]: a probe, a contact with a decoy, an
+//! operator's command, a fact about this host, what the kernel holds. Everything that must happen
+//! in the world goes out as an [`Output`]. In between, one direction only:
 //!
 //! ```text
-//! Event ─► detect (scan) ─► Decision ─► gate ─► ledger ─► plan ─► Output
+//! Event ─► detect (scan, proof) ─► Decision ─► gate ─► ledger ─► plan ─► Output
 //! ```
 //!
 //! This crate is `no_std`: the compiler refuses clocks, files, sockets, processes and threads in
@@ -39,7 +39,7 @@ pub mod time;
 pub mod trigger;
 
 pub use engine::Engine;
-pub use event::{Command, Event, EventKind, Facts, Probe};
+pub use event::{Command, Contact, Event, EventKind, Facts, Guess, Probe};
 pub use net::{Port, Prefix, Protocol};
 pub use output::{Batch, Block, BlockOp, Notice, Output};
 pub use policy::Policy;

@@ -33,6 +33,8 @@ pub enum BlockOp {
     Block(Block),
     /// Hold no block for exactly this subject; it is no error when there is none.
     Unblock(Prefix),
+    /// Destroy this host's TCP connections with this subject.
+    Sever(Prefix),
     /// Forget the suspicion of this subject and what led to it.
     Pardon(Prefix),
     /// The same for everybody.
@@ -45,7 +47,7 @@ impl BlockOp {
     pub fn subject(&self) -> Option<Prefix> {
         match self {
             Self::Block(block) => Some(block.subject),
-            Self::Unblock(subject) | Self::Pardon(subject) => Some(*subject),
+            Self::Unblock(subject) | Self::Sever(subject) | Self::Pardon(subject) => Some(*subject),
             Self::PardonAll => None,
         }
     }

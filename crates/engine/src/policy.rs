@@ -15,6 +15,8 @@ pub struct Policy {
     pub trigger: Trigger,
     /// What a suspect that has not proven its address meets.
     pub unproven: Unproven,
+    /// How decoys play, and what a proven contact with them is worth.
+    pub decoy: Decoy,
     /// How long bans are.
     pub ban: BanTimes,
     /// Whether the kernel program drops packets, or only counts what it would drop.
@@ -60,8 +62,67 @@ impl Trigger {
 /// What a suspect meets that has not proven that its address is its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unproven {
-    /// Its new connections are dropped, to ports with a listener too: silence.
+    /// Decoys: every port that nobody serves looks open. Ports with a listener stay as they are.
+    /// A ban needs proof.
+    Decoy,
+    /// Its new connections are dropped, to ports with a listener too: silence. No ban, as nobody
+    /// can prove anything.
     Drop,
+    /// A ban at the trigger, as if every address were the sender's own.
+    Ban,
+}
+
+/// Decoys: stateless SYN-ACKs from closed ports, for suspects. Whoever answers one with the right
+/// acknowledgement has received it, so his address is his own: that is the proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decoy {
+    /// How many distinct proven ports make a ban. A proven contact with a trap port makes one by
+    /// itself.
+    pub ports: u32,
+    /// Within what time.
+    pub window: Duration,
+    /// What a contact gets once it has spoken.
+    pub afterwards: Afterwards,
+    /// Ports and sources that no decoy is played for; packets to or from them are no probes.
+    pub exclude: Exclude,
+    /// Decoys per second at most: for all together, for the neighbours of one source (an IPv4 /24,
+    /// an IPv6 /48), and for one source. Beyond that the source's new connections are dropped, to
+    /// ports with a listener too, or those would stand out.
+    pub per_second: u32,
+    /// The same for the neighbours of one source.
+    pub per_network: u32,
+    /// The same for one source.
+    pub per_source: u32,
+}
+
+impl Decoy {
+    /// No more proven ports than this are remembered of one source, nor asked for: whoever has
+    /// called this many has been understood.
+    pub const MOST_PORTS: u32 = 16;
+
+    /// How many distinct proven ports make a ban, within what is remembered.
+    #[must_use]
+    pub fn needed(&self) -> u32 {
+        self.ports.clamp(1, Self::MOST_PORTS)
+    }
+}
+
+/// What a contact gets after its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Afterwards {
+    /// Nothing: it waits for an answer until it gives up.
+    Silence,
+    /// A RST.
+    Reset,
+}
+
+/// What no decoy is played for: health checkers, load balancers, knock ports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exclude {
+    /// Ports of this host.
+    pub ports: Vec<Port>,
+    /// Sources.
+    pub sources: Vec<Prefix>,
 }
 
 /// Whether anything is really dropped.
@@ -128,7 +189,8 @@ impl Default for Policy {
                 window: Duration::from_secs(60),
                 suspect: Duration::from_secs(60),
             },
-            unproven: Unproven::Drop,
+            unproven: Unproven::Decoy,
+            decoy: Decoy::default(),
             ban: BanTimes {
                 // The tutorials' three minutes: long enough to lose a scanner, short enough to
                 // forgive a mistake.
@@ -143,6 +205,27 @@ impl Default for Policy {
             // DHCP clients read from packet sockets (RFC 2131, RFC 8415).
             served: [68, 546].map(Port::udp).to_vec(),
             kernel: Kernel::default(),
+        }
+    }
+}
+
+impl Default for Decoy {
+    fn default() -> Self {
+        Self {
+            // As many as the trigger asks for, counted on their own.
+            ports: 3,
+            // Long enough for a bot that comes back for what its scan found; short enough that an
+            // innocent's single wrong connections do not add up over a day.
+            window: Duration::from_secs(10 * 60),
+            // Silence costs whoever waits for an answer more than it costs us.
+            afterwards: Afterwards::Silence,
+            exclude: Exclude::default(),
+            // A host answers every SYN to a closed port, so decoys must too, or ports with a
+            // listener stand out. One core makes a multiple of this (docs/development/benchmarks.md).
+            per_second: 150_000,
+            per_network: 125_000,
+            // What masscan sends at --rate 100000, with a margin for its bursts.
+            per_source: 120_000,
         }
     }
 }

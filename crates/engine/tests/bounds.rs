@@ -10,9 +10,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use vauban_engine::event::{Checksum, Event, EventKind, Probe};
+use vauban_engine::event::{Checksum, Contact, Event, EventKind, Guess, Probe};
 use vauban_engine::flags::TcpFlags;
 use vauban_engine::output::{Notice, Output};
+use vauban_engine::policy::Unproven;
 use vauban_engine::{Engine, Policy, Port, Timestamp};
 
 fn probe(source: IpAddr, port: Port) -> EventKind {
@@ -24,8 +25,33 @@ fn probe(source: IpAddr, port: Port) -> EventKind {
         flags: TcpFlags::SYN,
         checksum: Checksum::Good,
         stage: None,
+        decoy: true,
         bytes: vec![0; Probe::KEPT],
     })
+}
+
+fn contact(source: IpAddr, port: Port, said: usize) -> EventKind {
+    EventKind::Contact(Contact {
+        source,
+        destination: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 1)),
+        source_port: 40_000,
+        port,
+        flags: TcpFlags::ACK,
+        said: vec![b'x'; said],
+        bytes: vec![0; Probe::KEPT],
+    })
+}
+
+/// One that bans at the trigger, as these tests look at what the scan detector remembers.
+fn hasty() -> Policy {
+    Policy { unproven: Unproven::Ban, ..Policy::default() }
+}
+
+fn stays_within_its_bounds(engine: &Engine) {
+    for (remembers, bound) in engine.memory() {
+        assert!(remembers.subjects <= bound.subjects, "{remembers:?} {bound:?}");
+        assert!(remembers.evidence <= bound.evidence, "{remembers:?} {bound:?}");
+    }
 }
 
 fn banned(engine: &mut Engine) -> Vec<String> {
@@ -48,7 +74,7 @@ fn mixed(seed: u64) -> u64 {
 
 #[test]
 fn a_flood_of_strangers_stays_within_the_bounds_and_hides_nobody() {
-    let mut engine = Engine::new(Policy::default());
+    let mut engine = Engine::new(hasty());
     let scanner = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));
     for index in 0..200_000_u64 {
         let at = Timestamp(index * 10_000); // 100,000 a second
@@ -64,17 +90,14 @@ fn a_flood_of_strangers_stays_within_the_bounds_and_hides_nobody() {
             let port = Port::tcp(u16::try_from(index / 1_000).unwrap());
             engine.handle(Event { at, kind: probe(scanner, port) });
         }
-        for (remembers, bound) in engine.memory() {
-            assert!(remembers.subjects <= bound.subjects, "{remembers:?} {bound:?}");
-            assert!(remembers.evidence <= bound.evidence, "{remembers:?} {bound:?}");
-        }
+        stays_within_its_bounds(&engine);
     }
     assert_eq!(banned(&mut engine), ["203.0.113.9"]);
 }
 
 #[test]
 fn one_scanner_of_everything_keeps_bounded_evidence() {
-    let mut engine = Engine::new(Policy::default());
+    let mut engine = Engine::new(hasty());
     let scanner = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));
     for port in 1..=u16::MAX {
         let at = Timestamp(u64::from(port) * 1_000);
@@ -90,7 +113,7 @@ fn one_scanner_of_everything_keeps_bounded_evidence() {
 
 #[test]
 fn past_bans_are_remembered_within_a_bound() {
-    let mut policy = Policy::default();
+    let mut policy = hasty();
     policy.ban.first = std::time::Duration::from_millis(1);
     let mut engine = Engine::new(policy);
     for index in 0..70_000_u64 {
@@ -101,4 +124,52 @@ fn past_bans_are_remembered_within_a_bound() {
     }
     assert!(engine.past_bans().0 <= engine.past_bans().1);
     assert!(engine.past_bans().0 > 16_000);
+}
+
+/// A host whose address lies in a network of many: its /64 is one of 2^48.
+fn neighbour(index: u64) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::from(0x2001_0db8_u128 << 96 | u128::from(mixed(index) >> 16) << 64 | 1))
+}
+
+#[test]
+fn a_flood_of_contacts_and_guesses_stays_within_the_bounds_and_hides_nobody() {
+    let mut engine = Engine::new(Policy::default());
+    let scanner = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));
+    for index in 0..100_000_u64 {
+        let at = Timestamp(index * 100_000); // 10,000 a second, as many as the kernel copies
+        // Contacts that can't be forged, silent and speaking; guesses that can, in anyone's name.
+        let kind = match index % 4 {
+            0 => contact(neighbour(index), Port::tcp(81), 0),
+            1 => contact(neighbour(index / 64), Port::tcp(u16::try_from(index % 50).unwrap()), 600),
+            _ => EventKind::Guess(Guess { source: neighbour(index), port: Port::tcp(81) }),
+        };
+        engine.handle(Event { at, kind });
+        if (60_000..63_000).contains(&index) && index % 1_000 == 0 {
+            let port = Port::tcp(u16::try_from(1_000 + index / 1_000).unwrap());
+            engine.handle(Event { at, kind: contact(scanner, port, 5) });
+        }
+        stays_within_its_bounds(&engine);
+    }
+    assert!(banned(&mut engine).contains(&"203.0.113.9".to_owned()));
+}
+
+#[test]
+fn one_source_that_proves_everything_keeps_bounded_evidence() {
+    for said in [0, 600] {
+        let mut engine = Engine::new(Policy::default());
+        let scanner = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9));
+        for port in 1..=u16::MAX {
+            let at = Timestamp(u64::from(port) * 1_000_000);
+            engine.handle(Event { at, kind: probe(scanner, Port::tcp(port)) });
+            engine.handle(Event { at, kind: contact(scanner, Port::tcp(port), said) });
+            stays_within_its_bounds(&engine);
+        }
+        let ban = engine.ban_of(scanner).unwrap();
+        assert!(ban.is_proven() && ban.evidence.len() <= 32, "{}", ban.evidence.len());
+        let dossier = engine.dossier(&engine.keying().subject(scanner)).unwrap();
+        assert!(dossier.evidence.len() <= 32, "{}", dossier.evidence.len());
+        assert!(dossier.evidence.is_sorted_by_key(|item| item.at));
+        assert!(dossier.evidence.iter().all(|item| item.said.len() <= Contact::KEPT));
+        assert!(dossier.proven.len() <= 16 && dossier.decoys == 65_535);
+    }
 }

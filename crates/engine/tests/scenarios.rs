@@ -4,10 +4,12 @@
 //! same text both times. `BLESS=1 cargo test` rewrites what is expected.
 //!
 //! A line of `events.txt` is `TIME VERB …`, with times like `90s` or `1500ms` from the start:
-//! `probe SOURCE PORT [flags=HEX] [sport=N] [stage=below|trigger|suspect] [checksum=bad]`,
-//! `every SPAN times N probe …`, `ban ADDR [SPAN]`, `unban ADDR`, `unban-all`,
+//! `probe SOURCE PORT [flags=HEX] [sport=N] [stage=below|trigger|suspect] [checksum=bad] [decoy]`,
+//! `contact SOURCE PORT [sport=N] [said=TEXT]` (TEXT ends the line; `\r` and `\n` as in Rust),
+//! `guess SOURCE PORT`, `every SPAN times N probe|contact|guess …`,
+//! `show SOURCE` (what the dossier counts), `ban ADDR [SPAN]`, `unban ADDR`, `unban-all`,
 //! `facts own=A,B gateways=C on-link=P/64`, `held PREFIX=SPAN …`, `end`.
-//! Before them, `policy` lines: `policy window 6s`, `policy ports 3`, `policy allow PREFIX`, ….
+//! Before them, `policy` lines: `policy window 6s`, `policy unproven ban|drop|decoy`, ….
 
 #![allow(
     clippy::unwrap_used,
@@ -21,10 +23,13 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use vauban_engine::event::{Checksum, Command, Event, EventKind, Facts, Probe, Stage};
+use vauban_engine::event::{
+    Checksum, Command, Contact, Event, EventKind, Facts, Guess, Probe, Stage,
+};
+use vauban_engine::evidence::Evidence;
 use vauban_engine::flags::TcpFlags;
 use vauban_engine::output::{Block, BlockOp, Notice, Output};
-use vauban_engine::policy::Allowed;
+use vauban_engine::policy::{Allowed, Enforcement, Unproven};
 use vauban_engine::{Engine, Policy, Port, Prefix, Protocol, Timestamp};
 
 /// Drives an engine by a clock that only moves when told.
@@ -65,6 +70,26 @@ impl Bench {
         }
     }
 
+    fn show(&mut self, source: &str) {
+        let subject = self.engine.keying().subject(source.parse().unwrap());
+        let Some(dossier) = self.engine.dossier(&subject) else {
+            return self.say(&format!("{subject} is unknown"));
+        };
+        let ports: Vec<String> = dossier.proven.iter().map(ToString::to_string).collect();
+        let said = dossier.evidence.iter().filter(|item| !item.said.is_empty()).count();
+        let text = format!(
+            "{subject} suspect={} decoys={} proven=[{}] excused={} guesses={} suspended={} said={said} [{}]",
+            dossier.suspect_until.is_some(),
+            dossier.decoys,
+            ports.join(" "),
+            dossier.excused,
+            dossier.guesses,
+            dossier.proof_suspended_until.is_some(),
+            list(&dossier.evidence),
+        );
+        self.say(&text);
+    }
+
     fn say(&mut self, text: &str) {
         let now = self.engine.now().0 / 1_000_000;
         writeln!(self.out, "{:>6}.{:03} {text}", now / 1000, now % 1000).unwrap();
@@ -75,9 +100,16 @@ fn op(op: &BlockOp) -> String {
     match op {
         BlockOp::Block(block) => format!("block {} for {:?}", block.subject, block.remaining),
         BlockOp::Unblock(subject) => format!("unblock {subject}"),
+        BlockOp::Sever(subject) => format!("sever {subject}"),
         BlockOp::Pardon(subject) => format!("pardon {subject}"),
         BlockOp::PardonAll => "pardon all".into(),
     }
+}
+
+fn list(evidence: &[&Evidence]) -> String {
+    let items: Vec<String> =
+        evidence.iter().map(|item| format!("{} {:?}", item.port, item.meaning)).collect();
+    items.join("; ")
 }
 
 fn words(notice: &Notice) -> String {
@@ -86,9 +118,9 @@ fn words(notice: &Notice) -> String {
             format!("suspected {subject} seen as {source}: {cause:?}")
         }
         Notice::Banned(ban) => {
-            let evidence: Vec<String> =
-                ban.evidence.iter().map(|e| format!("{} {:?}", e.port, e.meaning)).collect();
-            format!("banned {} level {} [{}]", ban.subject, ban.level, evidence.join("; "))
+            let proven = if ban.is_proven() { "proven " } else { "" };
+            let evidence = list(&ban.evidence.iter().collect::<Vec<_>>());
+            format!("banned {} {proven}level {} [{evidence}]", ban.subject, ban.level)
         }
         Notice::Expired { subject, .. } => format!("expired {subject}"),
         Notice::Unbanned { subject, was_banned, by, .. } => {
@@ -137,8 +169,34 @@ fn probe(words: &[&str]) -> EventKind {
             "suspect" => Stage::Suspect,
             other => panic!("no stage: {other}"),
         }),
+        decoy: words.contains(&"decoy"),
         bytes: Vec::new(),
     })
+}
+
+fn contact(line: &str, words: &[&str]) -> EventKind {
+    let said = line.split_once("said=").map_or("", |(_, text)| text.trim_end());
+    EventKind::Contact(Contact {
+        source: words[0].parse().unwrap(),
+        destination: "198.51.100.1".parse().unwrap(),
+        source_port: option(words, "sport").map_or(40_000, |text| text.parse().unwrap()),
+        port: words[1].parse().unwrap(),
+        flags: TcpFlags(if said.is_empty() { 0x10 } else { 0x18 }),
+        said: said.replace("\\r", "\r").replace("\\n", "\n").into_bytes(),
+        bytes: Vec::new(),
+    })
+}
+
+/// An event about a source.
+fn packet(line: &str, words: &[&str]) -> EventKind {
+    match words {
+        ["probe", rest @ ..] => probe(rest),
+        ["contact", rest @ ..] => contact(line, rest),
+        ["guess", source, port, ..] => {
+            EventKind::Guess(Guess { source: source.parse().unwrap(), port: port.parse().unwrap() })
+        }
+        other => panic!("no packet: {other:?}"),
+    }
 }
 
 fn facts(words: &[&str]) -> EventKind {
@@ -159,6 +217,12 @@ fn set(policy: &mut Policy, words: &[&str]) {
         ["first", value] => policy.ban.first = span(value),
         ["limit", value] => policy.ban.limit = span(value),
         ["memory", value] => policy.ban.memory = span(value),
+        ["unproven", "ban"] => policy.unproven = Unproven::Ban,
+        ["unproven", "drop"] => policy.unproven = Unproven::Drop,
+        ["unproven", "decoy"] => policy.unproven = Unproven::Decoy,
+        ["proofs", value] => policy.decoy.ports = value.parse().unwrap(),
+        ["proof-window", value] => policy.decoy.window = span(value),
+        ["dry-run"] => policy.enforcement = Enforcement::DryRun,
         ["bans", value] => policy.kernel.bans = value.parse().unwrap(),
         ["allow", value] => {
             policy.allow.push(Allowed { prefix: value.parse().unwrap(), comment: None });
@@ -169,23 +233,28 @@ fn set(policy: &mut Policy, words: &[&str]) {
 
 fn play(events: &str) -> String {
     let mut policy = Policy::default();
-    let lines: Vec<Vec<&str>> = events
+    let lines: Vec<(&str, Vec<&str>)> = events
         .lines()
-        .map(|line| line.split('#').next().unwrap_or("").split_whitespace().collect())
-        .filter(|words: &Vec<&str>| !words.is_empty())
+        .map(|line| line.split('#').next().unwrap_or(""))
+        .map(|line| (line, line.split_whitespace().collect()))
+        .filter(|(_, words): &(&str, Vec<&str>)| !words.is_empty())
         .collect();
-    for words in lines.iter().filter(|words| words[0] == "policy") {
+    for (_, words) in lines.iter().filter(|(_, words)| words[0] == "policy") {
         set(&mut policy, &words[1..]);
     }
     let mut bench = Bench { engine: Engine::new(policy), out: String::new() };
-    for words in lines.iter().filter(|words| words[0] != "policy") {
+    for (line, words) in lines.iter().filter(|(_, words)| words[0] != "policy") {
         let at = Timestamp::default().plus(span(words[0]));
         match &words[1..] {
-            ["probe", rest @ ..] => bench.event(at, probe(rest)),
-            ["every", step, "times", count, "probe", rest @ ..] => {
+            ["probe" | "contact" | "guess", ..] => bench.event(at, packet(line, &words[1..])),
+            ["every", step, "times", count, rest @ ..] => {
                 for index in 0..count.parse::<u32>().unwrap() {
-                    bench.event(at.plus(span(step) * index), probe(rest));
+                    bench.event(at.plus(span(step) * index), packet(line, rest));
                 }
+            }
+            ["show", source] => {
+                bench.until(at);
+                bench.show(source);
             }
             ["ban", addr, rest @ ..] => {
                 let command = Command::Ban {

@@ -1,4 +1,4 @@
-//! The Internet checksum (RFC 1071) of TCP and UDP.
+//! The Internet checksum (RFC 1071): judged in TCP and UDP, made for the answers of decoys.
 
 use core::net::IpAddr;
 
@@ -44,11 +44,11 @@ pub(crate) fn judge(datagram: &Datagram<'_>, covered: usize, offset: usize) -> C
 
 /// A ones' complement sum that still has its carries.
 #[derive(Clone, Copy, Default)]
-struct Sum(u64);
+pub(crate) struct Sum(u64);
 
 impl Sum {
     /// Adds bytes; an odd one at the end counts as if a zero followed.
-    fn bytes(self, bytes: &[u8]) -> Self {
+    pub(crate) fn bytes(self, bytes: &[u8]) -> Self {
         let (pairs, last) = bytes.as_chunks();
         let words = pairs.iter().map(|&pair| u64::from(u16::from_be_bytes(pair))).sum::<u64>();
         let last = last.first().map_or(0, |&byte| u64::from(byte) << 8);
@@ -56,15 +56,20 @@ impl Sum {
     }
 
     /// Adds a number. One wider than 16 bits counts as its halves would: 2^16 is 1 in this sum.
-    fn word(self, word: usize) -> Self {
+    pub(crate) fn word(self, word: usize) -> Self {
         Self(self.0 + word as u64)
     }
 
-    fn address(self, address: IpAddr) -> Self {
+    pub(crate) fn address(self, address: IpAddr) -> Self {
         match address {
             IpAddr::V4(v4) => self.bytes(&v4.octets()),
             IpAddr::V6(v6) => self.bytes(&v6.octets()),
         }
+    }
+
+    /// What belongs into the header: the sum's complement (RFC 1071 section 1).
+    pub(crate) fn finish(self) -> u16 {
+        !self.fold()
     }
 
     /// The sum in 16 bits, carries added in, not complemented.

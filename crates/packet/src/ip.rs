@@ -13,6 +13,10 @@ pub(crate) struct Datagram<'a> {
     pub source: IpAddr,
     /// As in the header, not canonical.
     pub destination: IpAddr,
+    /// The second byte of IPv4 (type of service), the traffic class of IPv6: DSCP and ECN.
+    pub traffic_class: u8,
+    /// Whether the IPv4 header has options, or extension headers follow that of IPv6.
+    pub options: bool,
     /// IP protocol number of the payload.
     pub protocol: u8,
     /// As much of the transport header and data as was captured.

@@ -30,6 +30,8 @@ pub(crate) fn read(packet: &[u8]) -> Result<Datagram<'_>, Unreadable> {
         packet,
         source: IpAddr::V4(Ipv4Addr::new(s0, s1, s2, s3)),
         destination: IpAddr::V4(Ipv4Addr::new(d0, d1, d2, d3)),
+        traffic_class: header[1],
+        options: header_len > HEADER,
         protocol: header[9],
         payload: packet.get(header_len..).ok_or(Unreadable::TooShort)?,
         length: total - header_len,

@@ -43,6 +43,8 @@ pub(crate) fn read(packet: &[u8]) -> Result<Datagram<'_>, Unreadable> {
         packet,
         source: address(8).ok_or(Unreadable::TooShort)?,
         destination: address(24).ok_or(Unreadable::TooShort)?,
+        traffic_class: header[0] << 4 | header[1] >> 4,
+        options: header[6] != chain.protocol,
         protocol: chain.protocol,
         payload: chain.payload,
         length: total - (packet.len() - chain.payload.len()),

@@ -1,15 +1,16 @@
-//! Bytes that strangers sent, read without trust.
+//! Bytes that strangers sent, read without trust, and the answers of decoys.
 //!
-//! Two doors, both total functions (no input makes them panic):
+//! A few doors, all total functions (no input makes them panic):
 //!
 //! ```text
 //! NFLOG copy ───────────────────────────────────► probe() ─► engine's Probe
 //! capture file ─► pcap::Reader ─► network_layer() ──┘
+//! copy of a segment ─► segment() ─► TcpSegment ─► decoy: SYN-ACK, proof, RST
 //! ```
 //!
 //! Inside, one file per layer: `ip` (with `ipv4`, `ipv6` and its extension headers), `transport`
-//! (TCP, UDP), `checksum`. Each reads only as far as it must, by the lengths that the layer above
-//! it gave, and says [`Unreadable`] instead of guessing.
+//! (TCP, UDP), `tcp` (all of its header), `checksum`. Each reads only as far as it must, by the
+//! lengths that the layer above it gave, and says [`Unreadable`] instead of guessing.
 //!
 //! What it does not do: put fragments together (at the hook where packets come from, the kernel
 //! has done so for IPv4), follow connections, look inside payloads, open files, or read a clock.
@@ -23,6 +24,7 @@ extern crate alloc;
 extern crate std;
 
 mod checksum;
+pub mod decoy;
 mod field;
 mod ip;
 mod ipv4;
@@ -30,9 +32,11 @@ mod ipv6;
 pub mod link;
 pub mod pcap;
 mod probe;
+mod tcp;
 mod transport;
 mod unreadable;
 
 pub use link::{LinkType, network_layer};
 pub use probe::probe;
+pub use tcp::{TcpSegment, segment};
 pub use unreadable::Unreadable;

@@ -31,6 +31,7 @@ pub fn probe(packet: &[u8], stage: Option<Stage>) -> Result<Probe, Unreadable> {
         flags: segment.flags,
         checksum: segment.checksum,
         stage,
+        decoy: false,
         bytes: kept.to_vec(),
     })
 }

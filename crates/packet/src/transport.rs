@@ -11,16 +11,16 @@ use crate::ip::Datagram;
 use crate::unreadable::Unreadable;
 
 /// IP protocol number.
-const TCP: u8 = 6;
+pub(crate) const TCP: u8 = 6;
 /// IP protocol number.
 const UDP: u8 = 17;
 
 /// Bytes of a TCP header without options.
-const TCP_HEADER: usize = 20;
+pub(crate) const TCP_HEADER: usize = 20;
 /// Bytes of a TCP header up to and with the control bits.
 const TCP_FLAGS_END: usize = 14;
 /// Where in a TCP header the checksum stands.
-const TCP_CHECKSUM: usize = 16;
+pub(crate) const TCP_CHECKSUM: usize = 16;
 /// Bytes of a UDP header.
 const UDP_HEADER: usize = 8;
 /// Where in a UDP header the checksum stands.

@@ -8,10 +8,16 @@
 //! | [`nft`] | elements of `nf_tables` sets, put and taken in atomic batches; lists; counters |
 //! | [`nflog`] | copies of packets that a rule with `log group N` hands out |
 //! | [`route`] | the addresses, gateways and on-link prefixes of this host |
+//! | [`diag`] | which ports are served, which connections exist; ending connections |
+//! | [`interface`] | what is to be known of one network interface |
+//! | [`network`] | IP packets, sent in bulk out of any interface |
 //! | [`frame`] | whole link-layer frames, sent in bulk |
 //! | [`peer`] | who is at the other end of a local socket |
 //! | [`netns`] | network namespaces |
 //! | [`cpu`] | which processor a thread runs on |
+//! | [`random`] | keys that nobody can guess |
+//! | [`tcp`] | what the kernel's TCP was built with |
+//! | [`timer`] | how exactly a thread sleeps |
 //!
 //! What it does not do: decide anything, keep state between calls beyond an open socket, log, or
 //! know what its caller is about. Addresses and keys are bytes here; errors are [`std::io::Error`]
@@ -22,12 +28,18 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod cpu;
+pub mod diag;
 pub mod frame;
+pub mod interface;
 pub mod netlink;
 pub mod netns;
+pub mod network;
 pub mod nflog;
 pub mod nft;
 pub mod peer;
+pub mod random;
 pub mod route;
+pub mod tcp;
+pub mod timer;
 
 mod socket;

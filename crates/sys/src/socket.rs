@@ -1,9 +1,10 @@
 //! The few system calls every socket here needs, as safe functions over a borrowed descriptor.
 //!
-//! Interrupted calls are repeated, so no caller sees `EINTR`. What it does not do: own a
+//! Interrupted calls are repeated, so no caller sees `EINTR`, save where a wait ends early. What it does not do: own a
 //! descriptor beyond its creation, or know an address family.
 
 use std::io;
+use std::iter::zip;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
@@ -24,13 +25,16 @@ pub(crate) enum Wait {
     No,
 }
 
+/// Datagrams per call of [`receive_batch`]: beyond this the call's own cost is lost in theirs.
+pub(crate) const BATCH: usize = 64;
+
 /// Turns the "negative means look at `errno`" of system calls into a result.
 pub(crate) fn checked(result: c_int) -> io::Result<c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 /// Repeats a call that a signal interrupted, and gives the count it returned.
-fn counted(mut call: impl FnMut() -> isize) -> io::Result<usize> {
+pub(crate) fn counted(mut call: impl FnMut() -> isize) -> io::Result<usize> {
     loop {
         let result = call();
         if let Ok(count) = usize::try_from(result) {
@@ -92,6 +96,28 @@ pub(crate) fn get_int(fd: BorrowedFd<'_>, level: c_int, name: c_int) -> io::Resu
         )
     })?;
     Ok(value)
+}
+
+/// How much of the receive buffer is taken, from 0 to 1 (`SO_MEMINFO`, `linux/sock_diag.h`).
+pub(crate) fn receive_queue(fd: BorrowedFd<'_>) -> io::Result<f64> {
+    /// `SK_MEMINFO_VARS`.
+    const VARIABLES: usize = 9;
+    let mut memory = [0_u32; VARIABLES];
+    let mut length = length_of::<[u32; VARIABLES]>();
+    // SAFETY: both pointers are to live locals, and `length` is the size of `memory`, so the
+    // kernel writes no further than its end.
+    checked(unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            memory.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    })?;
+    // SK_MEMINFO_RMEM_ALLOC and SK_MEMINFO_RCVBUF.
+    let [taken, size, ..] = memory;
+    Ok(f64::from(taken) / f64::from(size.max(1)))
 }
 
 /// Asks for a buffer of `bytes`, past the host's `net.core.?mem_max` where we are allowed to
@@ -159,15 +185,64 @@ pub(crate) fn receive(fd: BorrowedFd<'_>, buffer: &mut [u8], wait: Wait) -> io::
     }
 }
 
-/// poll(2): whether there is something to read, waiting up to `limit` (whole milliseconds).
+/// recvmmsg(2): up to [`BATCH`] datagrams in one call, each into its own `stride` bytes of
+/// `buffer`. Returns how many came; the first so many of `lengths` are theirs.
+///
+/// When waiting, it waits for the first datagram only. Unlike [`receive`], a datagram that does
+/// not fit is no error here, since those beside it are whole: its length is greater than `stride`
+/// and its end is missing. A signal is `EINTR`, not another wait: the caller counts the time.
+pub(crate) fn receive_batch(
+    fd: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    stride: usize,
+    lengths: &mut [usize; BATCH],
+    wait: Wait,
+) -> io::Result<usize> {
+    // SAFETY: `iovec` and `mmsghdr` are integers and pointers, for which all bits zero is a value
+    // (no address, no data, no control messages).
+    let (mut parts, mut headers): ([libc::iovec; BATCH], [libc::mmsghdr; BATCH]) =
+        unsafe { std::mem::zeroed() };
+    let mut count = 0;
+    for (slot, (part, header)) in
+        zip(buffer.chunks_exact_mut(stride), zip(&mut parts, &mut headers))
+    {
+        part.iov_base = slot.as_mut_ptr().cast();
+        part.iov_len = slot.len();
+        header.msg_hdr.msg_iov = ptr::from_mut(part);
+        header.msg_hdr.msg_iovlen = 1;
+        count += 1;
+    }
+    let flags = match wait {
+        Wait::Yes => libc::MSG_TRUNC | libc::MSG_WAITFORONE,
+        Wait::No => libc::MSG_TRUNC | libc::MSG_DONTWAIT,
+    };
+    // SAFETY: the first `count` headers each point to one live part, which points to a slot of
+    // its own in a live, exclusively borrowed slice; the kernel writes no further than the part
+    // says. `parts` is not moved or touched in between. No timeout is passed.
+    let came = checked(unsafe {
+        libc::recvmmsg(fd.as_raw_fd(), headers.as_mut_ptr(), count, flags, ptr::null_mut())
+    })?;
+    let came = usize::try_from(came).map_err(io::Error::other)?;
+    for (length, header) in zip(lengths, headers.iter().take(came)) {
+        *length = usize::try_from(header.msg_len).map_err(io::Error::other)?;
+    }
+    Ok(came)
+}
+
+/// ppoll(2): whether there is something to read, waiting up to `limit`. The kernel may add the
+/// thread's timer slack, 50 microseconds unless set otherwise (prctl(2)).
 ///
 /// A pending socket error counts as readable: the next [`receive`] reports it. A signal ends the
 /// wait early with `false`.
 pub(crate) fn readable_within(fd: BorrowedFd<'_>, limit: Duration) -> io::Result<bool> {
     let mut entry = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    let limit = c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX);
-    // SAFETY: the pointer is to one live pollfd, and the count says one.
-    match checked(unsafe { libc::poll(&raw mut entry, 1, limit) }) {
+    let limit = libc::timespec {
+        tv_sec: limit.as_secs().try_into().map_err(io::Error::other)?,
+        tv_nsec: limit.subsec_nanos().into(),
+    };
+    // SAFETY: the pointers are to one live pollfd, as the count says, and to a live timespec that
+    // the kernel does not keep; no signal mask is passed.
+    match checked(unsafe { libc::ppoll(&raw mut entry, 1, &raw const limit, ptr::null()) }) {
         Ok(ready) => Ok(ready > 0),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(false),
         Err(error) => Err(error),

@@ -52,6 +52,11 @@ impl Lab {
         PathBuf::from("/run/netns").join(&self.victim)
     }
 
+    /// The same of the scanner's.
+    pub fn scanner_path(&self) -> PathBuf {
+        PathBuf::from("/run/netns").join(&self.scanner)
+    }
+
     /// A command that will run on the victim.
     pub fn on_victim(&self, program: &str) -> Command {
         inside(&self.victim, program)

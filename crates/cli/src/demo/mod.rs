@@ -1,8 +1,10 @@
-//! `vauban demo`: two throw-away hosts, one scan without Vauban and one with it, side by side.
+//! `vauban demo`: two throw-away hosts, one scan without Vauban and one with it, side by side; then
+//! the scanner follows up what its scan has found.
 //!
 //! The hosts are network namespaces with a link between them and none to anywhere else; nothing
 //! outside of them is touched, and nothing of them is left.
 
+mod follow;
 mod lab;
 mod scan;
 mod show;
@@ -64,6 +66,10 @@ pub fn run(json: bool) -> Result<(), Trouble> {
     let guarded = Guarded::start(&lab)?;
     let with = scan::run(&lab)?;
     go_on()?;
+    tell("Then the scanner calls at three of the open ports it has found …\n")?;
+    let called = follow::call(&lab, &with.open)?;
+    guarded.wait_for_ban(Lab::SCANNER)?;
+    go_on()?;
     let request = Request::Explain { address: Lab::SCANNER.to_string() };
     let explanation = match client::call(guarded.socket(), &request)? {
         Reply::Ok(value) => value,
@@ -77,6 +83,7 @@ pub fn run(json: bool) -> Result<(), Trouble> {
         print_json(&json!({
             "without": without.json(),
             "with": with.json(),
+            "called": called,
             "explain": explanation,
         }))
     } else {

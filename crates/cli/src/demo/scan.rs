@@ -27,11 +27,6 @@ impl Learned {
     pub fn json(&self) -> Value {
         json!({ "open": self.open, "closed": self.closed, "silent": self.silent })
     }
-
-    /// How many ports answered at all.
-    pub fn answered(&self) -> usize {
-        self.open.len() + self.closed
-    }
 }
 
 /// Scans the victim.

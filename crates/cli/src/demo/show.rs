@@ -11,22 +11,21 @@ use vauban_daemon::paint::{ALERT, GOOD, HEAD, paint};
 /// The comparison, the daemon's own lines, and the explanation.
 pub fn side_by_side(without: &Learned, with: &Learned, log: &str, explanation: &Value) -> String {
     let open = |learned: &Learned| {
-        let ports: Vec<String> = learned.open.iter().map(ToString::to_string).collect();
-        format!("{} of {}  {}", ports.len(), SERVED.len(), ports.join(" "))
+        let real = SERVED.iter().filter(|port| learned.open.contains(port)).count();
+        format!("{}, {real} of them real", learned.open.len())
     };
     let row = |what: &str, a: String, b: String| vec![what.to_owned(), a, b];
     let count = |number: usize| number.to_string();
     let rows = [
-        row("ports that answered", count(without.answered()), count(with.answered())),
+        row("ports found open", open(without), open(with)),
         row("said to be closed", count(without.closed), count(with.closed)),
-        row("open ports found", open(without), open(with)),
         row("silent", count(without.silent), count(with.silent)),
     ];
     // The third closed port is the trigger, so at most two can have answered before it.
-    let verdict = if with.closed <= 2 && with.silent > 0 {
-        paint(GOOD, "After two wrong ports the scanner got no answer any more.")
+    let verdict = if with.closed <= 2 && with.silent == 0 {
+        paint(GOOD, "After two wrong ports, every port was open: the scan is worthless.")
     } else {
-        paint(ALERT, "The scan was not stopped.")
+        paint(ALERT, "The scan was not made worthless.")
     };
     let heading = |text: &str| paint(HEAD, text);
     format!(

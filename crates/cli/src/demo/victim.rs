@@ -1,13 +1,13 @@
 //! The victim: its services, and Vauban protecting them.
 
 use std::io::Read as _;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use vauban_daemon::control::client;
-use vauban_daemon::control::protocol::Request;
+use vauban_daemon::control::protocol::{Reply, Request};
 use vauban_sys::netns;
 
 use super::SERVED;
@@ -76,6 +76,21 @@ impl Guarded {
             std::thread::sleep(Duration::from_millis(20));
         }
         Ok(guarded)
+    }
+
+    /// Waits until it has banned somebody: a moment, as silent callers get one to speak.
+    pub fn wait_for_ban(&self, address: Ipv4Addr) -> Result<(), Trouble> {
+        let request = Request::Explain { address: address.to_string() };
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            if let Reply::Ok(value) = client::call(&self.socket, &request)?
+                && value.pointer("/ban").is_some_and(|ban| !ban.is_null())
+            {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(Trouble::Failed("the scanner was not banned".into()))
     }
 
     /// Its control socket.

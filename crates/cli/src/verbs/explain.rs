@@ -8,9 +8,12 @@ use vauban_config::duration;
 use vauban_daemon::control::protocol::Request;
 
 use super::bans::left;
-use crate::ask::{ask, list, number, print, print_json, text};
+use crate::ask::{ask, list, number, print, print_json, text, words as words_of};
 use crate::exit::Trouble;
 use vauban_daemon::paint::{ALERT, FAINT, GOOD, WARN, paint};
+
+/// Ports shown at most; `--json` has them all.
+const PORTS_SHOWN: usize = 8;
 
 /// Says what is known of an address. Nothing known is an answer of no.
 pub fn run(socket: &Path, json: bool, address: String) -> Result<(), Trouble> {
@@ -48,7 +51,7 @@ pub fn words(answer: &Value) -> String {
             let proof = match ban.pointer("/proven") {
                 _ if text(ban, "/origin") == "operator" => "not needed: the operator's word",
                 Some(Value::Bool(true)) => "the address is proven to be the sender's own",
-                _ => "none: packets like these can carry anybody's address",
+                _ => "none: packets like these can carry anybody's address (unproven = \"ban\")",
             };
             lines.push(format!("  proof   {proof}"));
         }
@@ -69,6 +72,7 @@ pub fn words(answer: &Value) -> String {
         )),
         _ => {}
     }
+    lines.extend(standing(answer));
     let evidence = list(answer, "/evidence");
     if !evidence.is_empty() {
         lines.push("  what counted:".into());
@@ -87,4 +91,37 @@ pub fn words(answer: &Value) -> String {
         )),
     }
     lines.join("\n")
+}
+
+/// What it was told, what it has proven, and what is missing to a ban.
+fn standing(answer: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    let dry = answer.pointer("/dry_run").is_some_and(|v| v == true);
+    match number(answer, "/decoys") {
+        0 => {}
+        told if dry => lines.push(format!(
+            "  told    nothing: a dry run; otherwise, that {told} of its probes met open ports: decoys"
+        )),
+        told => {
+            lines.push(format!("  told    that {told} of its probes met open ports: decoys"));
+        }
+    }
+    let proven = words_of(answer, "/proven", PORTS_SHOWN);
+    if !proven.is_empty() {
+        lines.push(format!("  proven  completed handshakes with the decoys of {proven}"));
+    }
+    if let Some(left) = answer.pointer("/proof_suspended_for").and_then(Value::as_u64) {
+        lines.push(format!(
+            "  guesses {} wrong acknowledgements in its name: a trap port alone is no proof for {} more",
+            number(answer, "/guesses"),
+            duration::format(Duration::from_secs(left))
+        ));
+    } else if number(answer, "/guesses") > 0 {
+        let guesses = number(answer, "/guesses");
+        lines.push(format!("  guesses {guesses} wrong acknowledgements in its name"));
+    }
+    if text(answer, "/state") == "suspect" {
+        lines.push(format!("  to ban  {}", text(answer, "/missing")));
+    }
+    lines
 }

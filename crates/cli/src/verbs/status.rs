@@ -48,6 +48,7 @@ fn words(status: &Value) -> String {
             seconds("/trigger/window"),
             seconds("/trigger/suspect"),
         ),
+        format!("  unproven        {}", unproven(status)),
         String::new(),
         format!("  bans            {}", number(status, "/bans")),
         format!("  suspects        {}", number(status, "/suspects")),
@@ -77,6 +78,9 @@ fn words(status: &Value) -> String {
         );
         lines.push(format!("  {}", paint(WARN, &text)));
     }
+    if text(status, "/unproven") == "decoy" {
+        lines.extend(decoys(status));
+    }
     let uncountable = number(status, "/probes/uncountable");
     if uncountable > 0 {
         let text = format!(
@@ -85,4 +89,46 @@ fn words(status: &Value) -> String {
         lines.push(format!("  {}", paint(FAINT, &text)));
     }
     lines.join("\n")
+}
+
+/// What a suspect meets.
+fn unproven(status: &Value) -> &'static str {
+    match text(status, "/unproven") {
+        "decoy" => "decoys: closed ports look open to suspects; a ban needs proof",
+        "drop" => "drop: suspects open no new connection; no bans",
+        "ban" => "ban: at the trigger, proven or not",
+        _ => "",
+    }
+}
+
+/// What decoys have done.
+fn decoys(status: &Value) -> Vec<String> {
+    let count = |name: &str| number(status, &format!("/decoys/{name}"));
+    let dry = text(status, "/mode") == "dry-run";
+    let mut lines = vec![format!(
+        "  decoys          {} {}, {} handshakes completed, {} wrong acknowledgements",
+        count("told"),
+        if dry { "would have been sent" } else { "sent" },
+        count("handshakes"),
+        count("guesses"),
+    )];
+    if dry {
+        lines.push(
+            "                  in a dry run nobody is answered, so no suspect can prove itself"
+                .into(),
+        );
+    }
+    let counter = |name: &str| number(status, &format!("/kernel/counters/{name}/packets"));
+    if counter("suspect_too_fast") > 0 {
+        let text = format!(
+            "{} packets of suspects were dropped because they came too fast to be answered",
+            counter("suspect_too_fast")
+        );
+        lines.push(format!("  {}", paint(WARN, &text)));
+    }
+    if status.pointer("/decoys/answering").is_some_and(|v| v == false) && !dry {
+        let text = "decoys are not answered at the moment: suspects open no connections";
+        lines.push(format!("  {}", paint(WARN, text)));
+    }
+    lines
 }

@@ -1,8 +1,10 @@
 //! `vauban suspects`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
 use vauban_config::duration;
 use vauban_daemon::control::protocol::Request;
 
@@ -28,6 +30,8 @@ pub fn run(socket: &Path, json: bool) -> Result<(), Trouble> {
                 duration::format(Duration::from_secs(number(suspect, "/remaining"))),
                 if banned { "yes" } else { "no" }.to_owned(),
                 text(suspect, "/kind").to_owned(),
+                number(suspect, "/decoys").to_string(),
+                proven(suspect),
                 words(suspect, "/ports", PORTS_SHOWN),
             ]
         })
@@ -35,5 +39,25 @@ pub fn run(socket: &Path, json: bool) -> Result<(), Trouble> {
     if rows.is_empty() {
         return print("no suspects");
     }
-    print(&table(&["SUSPECT", "FOR", "BANNED", "LOOKS LIKE", "PORTS"], &rows))
+    let mut lines =
+        table(&["SUSPECT", "FOR", "BANNED", "LOOKS LIKE", "DECOYS", "PROVEN", "PORTS"], &rows);
+    // The same for all of them unless they have proven different numbers of ports.
+    let missing: BTreeSet<&str> = list(&answer, "/suspects")
+        .iter()
+        .map(|suspect| text(suspect, "/missing"))
+        .filter(|text| !text.is_empty())
+        .collect();
+    if let ([one], false) = (missing.iter().collect::<Vec<_>>().as_slice(), missing.is_empty()) {
+        lines.push_str("\n\nmissing to a ban: ");
+        lines.push_str(one);
+    }
+    print(&lines)
+}
+
+/// The proven ports, or that there are none.
+fn proven(suspect: &Value) -> String {
+    match words(suspect, "/proven", PORTS_SHOWN) {
+        ports if ports.is_empty() => "none".to_owned(),
+        ports => ports,
+    }
 }

@@ -3,17 +3,20 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
-use crate::daemon::Vauban;
+use serde_json::Value;
+
+use crate::daemon::{BAN, Vauban};
 use crate::lab::{AT_CLIENT, CLIENT, Lab, Reached, SCANNER, SCANNER6, SILENCE, VICTIM, VICTIM6};
 use crate::process::wait_until;
 use crate::services::{Services, answers};
 
-/// Makes the scanner a banned one by a scan of three closed ports.
-fn scan(lab: &Lab, vauban: &Vauban) {
-    for port in [101, 102, 103] {
+/// Makes the scanner a banned one by connections to closed ports, from this one on: the third is
+/// the trigger, and the decoys of three prove its address.
+fn scan(lab: &Lab, vauban: &Vauban, first: u16) -> Value {
+    for port in first..first + 5 {
         lab.reach("scanner", VICTIM, port);
     }
-    vauban.banned(SCANNER);
+    vauban.banned(SCANNER)
 }
 
 /// Whether an echo request is answered.
@@ -84,7 +87,7 @@ fn a_ban_is_one_sources_only() {
     let lab = Lab::trio();
     let _services = Services::open(&lab, "victim", &[80], &[]);
     let vauban = Vauban::start(&lab, "");
-    scan(&lab, &vauban);
+    scan(&lab, &vauban, 101);
     assert_eq!(lab.reach("scanner", VICTIM, 80), Reached::Silent);
     assert_eq!(lab.reach("client", AT_CLIENT, 80), Reached::Open);
     assert_eq!(lab.reach("client", AT_CLIENT, 81), Reached::Refused);
@@ -92,22 +95,25 @@ fn a_ban_is_one_sources_only() {
     assert_eq!(lab.reach("scanner", VICTIM6, 80), Reached::Open);
 }
 
-#[test]
-#[ignore = "needs root"]
-fn bans_run_out_and_double() {
+fn run_out_and_double(unproven: &str) {
     let lab = Lab::pair();
     let _services = Services::open(&lab, "victim", &[80], &[]);
-    let config = "[trigger]\nsuspect = \"1s\"\n[ban]\nfirst = \"2s\"\n";
-    let vauban = Vauban::start(&lab, config);
+    let config = format!("{unproven}[trigger]\nsuspect = \"1s\"\n[ban]\nfirst = \"2s\"\n");
+    let vauban = Vauban::start(&lab, &config);
     for (level, seconds) in [(1, 2), (2, 4), (3, 8)] {
-        let begin = Instant::now();
         // Ports that were tried before would not count.
         let first = 100 + level * 10;
-        for port in first..first + 3 {
-            lab.reach("scanner", VICTIM, port);
-        }
-        let ban = &vauban.banned(SCANNER)["ban"];
+        let begin = Instant::now();
+        let ban = &if unproven == BAN {
+            for port in first..first + 3 {
+                lab.reach("scanner", VICTIM, port);
+            }
+            vauban.banned(SCANNER)
+        } else {
+            scan(&lab, &vauban, first)
+        }["ban"];
         assert_eq!(ban["level"], level, "{ban:#}");
+        assert_eq!(ban["proven"], unproven != BAN, "{ban:#}");
         let held = lab.elements("banned4");
         assert_eq!(held.len(), 1);
         assert_eq!((held[0].key.as_str(), held[0].timeout), ("192.0.2.2", Some(seconds)));
@@ -127,11 +133,23 @@ fn bans_run_out_and_double() {
 
 #[test]
 #[ignore = "needs root"]
+fn bans_run_out_and_double() {
+    run_out_and_double("");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn bans_at_the_trigger_run_out_and_double() {
+    run_out_and_double(BAN);
+}
+
+#[test]
+#[ignore = "needs root"]
 fn an_unban_works_at_once_and_forgets() {
     let lab = Lab::pair();
     let _services = Services::open(&lab, "victim", &[80], &[]);
     let vauban = Vauban::start(&lab, "");
-    scan(&lab, &vauban);
+    scan(&lab, &vauban, 101);
     assert_eq!(lab.reach("scanner", VICTIM, 80), Reached::Silent);
 
     let said = vauban.verb("unban 192.0.2.2").success();
@@ -143,11 +161,9 @@ fn an_unban_works_at_once_and_forgets() {
     vauban.settle();
     assert_eq!(vauban.bans(), [""; 0]);
     assert_eq!(vauban.state(SCANNER), "watched");
+    assert_eq!(vauban.explain(SCANNER)["proven"], serde_json::json!([]));
     // Nor is the next ban a second one.
-    for port in 105..109 {
-        lab.reach("scanner", VICTIM, port);
-    }
-    assert_eq!(vauban.banned(SCANNER)["ban"]["level"], 1);
+    assert_eq!(scan(&lab, &vauban, 105)["ban"]["level"], 1);
 }
 
 #[test]
@@ -156,7 +172,7 @@ fn everybody_is_unbanned() {
     let lab = Lab::trio();
     let _services = Services::open(&lab, "victim", &[80], &[]);
     let vauban = Vauban::start(&lab, "");
-    scan(&lab, &vauban);
+    scan(&lab, &vauban, 101);
     for address in [CLIENT, SCANNER6, "2001:db8:77::1".parse().unwrap()] {
         vauban.verb(&format!("ban {address}")).success();
     }
@@ -166,7 +182,7 @@ fn everybody_is_unbanned() {
     let answer = vauban.json("unban --all");
     assert_eq!(answer["unbanned"].as_array().unwrap().len(), 4, "{answer:#}");
     assert_eq!(vauban.bans(), [""; 0]);
-    for set in ["banned4", "banned6", "banned6x", "suspect4"] {
+    for set in ["banned4", "banned6", "banned6x", "suspect4", "known4", "known6", "known6x"] {
         assert!(lab.elements(set).is_empty(), "{set}");
     }
     assert_eq!(lab.reach("scanner", VICTIM, 80), Reached::Open);
@@ -210,11 +226,9 @@ fn a_ban_can_be_made_shorter_and_longer() {
 }
 
 /// When there are as many bans as are allowed, further ones are refused, aloud.
-#[test]
-#[ignore = "needs root"]
-fn the_most_bans_there_can_be() {
+fn most_bans(unproven: &str, of_suspect: Reached) {
     let lab = Lab::pair();
-    let vauban = Vauban::start(&lab, "[kernel]\nbans = 16\n");
+    let vauban = Vauban::start(&lab, &format!("{unproven}[kernel]\nbans = 16\n"));
     for last in 100..116 {
         let address = Ipv4Addr::new(203, 0, 113, last);
         vauban.verb(&format!("ban {address}")).success();
@@ -223,17 +237,30 @@ fn the_most_bans_there_can_be() {
     assert_eq!(done.code, Some(1), "{done:?}");
     assert!(done.err.contains("kernel.bans"), "{done:?}");
     assert_eq!(lab.elements("banned4").len(), 16);
-    // Nor by a scan; the scanner is a suspect all the same, and silence is what it gets.
-    for port in [101, 102, 103] {
+    // Nor by a scan; the scanner is a suspect all the same, and is met like one.
+    for port in 101..106 {
         lab.reach("scanner", VICTIM, port);
     }
     wait_until("it is refused", Duration::from_secs(5), || {
         vauban.log().contains("Refused to ban 192.0.2.2")
     });
-    assert_eq!(lab.reach("scanner", VICTIM, 104), Reached::Silent);
+    assert_eq!(lab.reach("scanner", VICTIM, 106), of_suspect);
     assert_eq!(vauban.state(SCANNER), "suspect");
+    assert_eq!(lab.elements("banned4").len(), 16);
     // One place is free again.
     vauban.verb("unban 203.0.113.100").success();
     vauban.verb(&format!("ban {SCANNER}")).success();
     assert!(lab.holds("banned4", "192.0.2.2"));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn the_most_bans_there_can_be() {
+    most_bans("", Reached::Open);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn the_most_bans_at_the_trigger_there_can_be() {
+    most_bans(BAN, Reached::Silent);
 }

@@ -14,6 +14,13 @@ use crate::process::{Done, Running, command, finish, wait_until};
 /// The program under test.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_vauban");
 
+/// A ban at the trigger, whether the address is proven or not; until then and afterwards, silence.
+/// Stands at the top of a configuration.
+pub const BAN: &str = "unproven = \"ban\"\n";
+
+/// The same silence, and nobody is banned.
+pub const DROP: &str = "unproven = \"drop\"\n";
+
 /// A Vauban that has been started; it ends when this goes.
 pub struct Vauban {
     running: Running,
@@ -112,7 +119,18 @@ impl Vauban {
         assert_eq!(self.bans(), [""; 0]);
         assert_eq!(status["suspects"], 0, "{status:#}");
         assert_eq!(status["decisions"]["suspected"], 0, "{status:#}");
-        for counter in ["triggers", "suspect_probes", "suspect_connections", "banned", "set_full"] {
+        for counter in [
+            "triggers",
+            "suspect_probes",
+            "suspect_connections",
+            "suspect_visits",
+            "suspect_too_fast",
+            "refusals_withheld",
+            "decoys",
+            "contacts",
+            "banned",
+            "set_full",
+        ] {
             assert_eq!(status["kernel"]["counters"][counter]["packets"], 0, "{status:#}");
         }
     }
@@ -126,18 +144,32 @@ impl Vauban {
         self.explain(address)
     }
 
+    /// Waits until an address is a suspect, and returns what `explain` says then. That is no ban.
+    pub fn suspected(&self, address: IpAddr) -> Value {
+        wait_until(&format!("{address} is a suspect"), Duration::from_secs(5), || {
+            self.state(address) == "suspect"
+        });
+        self.settle();
+        let explained = self.explain(address);
+        assert_eq!(explained["state"], "suspect", "{explained:#}");
+        assert_eq!(explained["ban"], Value::Null, "{explained:#}");
+        explained
+    }
+
     /// One of the kernel program's counters.
     pub fn counter(&self, name: &str) -> u64 {
         self.json("status")["kernel"]["counters"][name]["packets"].as_u64().unwrap()
     }
 
-    /// Waits until every copy that the kernel has made has been judged.
+    /// Waits until every copy of a probe that the kernel has made has been judged. Copies for decoys
+    /// are counted as such.
     pub fn settle(&self) {
         wait_until("every copy is judged", Duration::from_secs(5), || {
             let status = self.json("status");
             let number = |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).unwrap();
             let judged = number("/probes/seen") + number("/probes/unreadable");
-            judged == number("/kernel/counters/copies/packets")
+            let made = |name: &str| number(&format!("/kernel/counters/{name}/packets"));
+            judged == made("copies") + made("decoys")
         });
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::daemon::Vauban;
+use crate::daemon::{BAN, Vauban};
 use crate::lab::{AT_CLIENT, CLIENT, Lab, Reached, SCANNER, VICTIM};
 use crate::services::{Services, answers};
 
@@ -71,9 +71,10 @@ fn docker() -> String {
     )
 }
 
-/// Makes the scanner a banned one.
+/// Makes the scanner a banned one: it connects to decoys, so that its address is proven, unless the
+/// trigger is a ban.
 fn scan(lab: &Lab, vauban: &Vauban) {
-    let nmap = "nmap -n -Pn -sS -T4 --max-retries 0 --max-rtt-timeout 200ms -p 101-112 192.0.2.1";
+    let nmap = "nmap -n -Pn -sT -T4 --max-retries 0 --max-rtt-timeout 200ms -p 101-112 192.0.2.1";
     lab.run("scanner", nmap).success();
     vauban.banned(SCANNER);
 }
@@ -81,6 +82,16 @@ fn scan(lab: &Lab, vauban: &Vauban) {
 #[test]
 #[ignore = "needs root"]
 fn a_restrictive_firewall_is_left_alone() {
+    restrictive("");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_restrictive_firewall_is_left_alone_with_bans_at_the_trigger() {
+    restrictive(BAN);
+}
+
+fn restrictive(unproven: &str) {
     let lab = Lab::trio();
     let _services = Services::open(&lab, "victim", &[22, 80, 3306], &[]);
     lab.nft_load(RESTRICTIVE);
@@ -96,7 +107,7 @@ fn a_restrictive_firewall_is_left_alone() {
     assert_eq!(lab.reach("scanner", VICTIM, 22), Reached::Silent);
     let call = lab.connect("scanner", VICTIM, 80).unwrap();
 
-    let mut vauban = Vauban::start(&lab, "");
+    let mut vauban = Vauban::start(&lab, unproven);
     works("with Vauban");
     assert_eq!(lab.other_rules(), rules);
     assert!(answers(&call, crate::lab::SILENCE), "conntrack knows it still");
@@ -106,7 +117,8 @@ fn a_restrictive_firewall_is_left_alone() {
     assert!(!answers(&call, crate::lab::SILENCE));
     assert_eq!(lab.other_rules(), rules);
     vauban.verb("unban --all").success();
-    assert!(answers(&call, std::time::Duration::from_secs(6)));
+    // Whose address is proven is cut off for good.
+    assert_eq!(answers(&call, std::time::Duration::from_secs(6)), unproven == BAN);
 
     assert_eq!(vauban.stop("TERM"), Some(0));
     works("after");

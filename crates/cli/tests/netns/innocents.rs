@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use vauban_sys::netns;
 
-use crate::daemon::Vauban;
+use crate::daemon::{BAN, Vauban};
 use crate::lab::{AT_CLIENT, CLIENT, Lab, Reached, SCANNER, SCANNER6, SILENCE, VICTIM, VICTIM6};
 use crate::process::{wait_for, wait_until};
 use crate::services::{PAGE, Services, read_page};
@@ -114,7 +114,8 @@ fn a_third_closed_port_is_one_too_many() {
             lab.inside("scanner", move || say(5000, victim, port))
         });
         assert_eq!(heard, [Heard::Refused, Heard::Refused, Heard::Nothing]);
-        vauban.banned(scanner);
+        let explained = vauban.suspected(scanner);
+        assert_eq!(explained["evidence"].as_array().unwrap().len(), 3, "{explained:#}");
     }
 }
 
@@ -195,7 +196,7 @@ fn answers_that_nobody_asked_for() {
         let heard =
             [2001, 2002, 2003].map(|port| lab.inside("scanner", move || say(53, victim, port)));
         assert_eq!(heard, [Heard::Refused, Heard::Refused, Heard::Nothing]);
-        vauban.banned(scanner);
+        vauban.suspected(scanner);
     }
 }
 
@@ -239,14 +240,14 @@ fn broadcast_and_multicast() {
 }
 
 /// A client that fetches all the time, from new source ports and from one and the same, so that
-/// its SYNs meet sockets in TIME_WAIT, while somebody else scans.
-#[test]
-#[ignore = "needs root"]
-fn a_busy_client_while_somebody_scans() {
+/// its SYNs meet sockets in TIME_WAIT, while somebody else scans, and is banned for it.
+fn a_busy_client(unproven: &str, scan: &str) {
     let lab = Lab::trio();
     let _services = Services::open(&lab, "victim", &[80], &[]);
-    let vauban = Vauban::start(&lab, "[ban]\nfirst = \"1s\"\nfactor = 1\n");
+    let vauban = Vauban::start(&lab, &format!("{unproven}[ban]\nfirst = \"1s\"\nfactor = 1\n"));
 
+    // Not the port that is used again and again below.
+    lab.sysctl("client", "net/ipv4/ip_local_port_range", "41000 60999");
     let stop = Arc::new(AtomicBool::new(false));
     let fetching = {
         let (stop, path) = (Arc::clone(&stop), Path::new("/run/netns").join(lab.name("client")));
@@ -270,23 +271,25 @@ fn a_busy_client_while_somebody_scans() {
     // Three scans, so that the scanner is a suspect, banned, free and caught again.
     let mut same_port = 0;
     for round in 0..3 {
+        wait_until("it is free", Duration::from_secs(5), || vauban.bans().is_empty());
         let mut scan = crate::process::Running::start({
             let mut nmap = lab.on(
                 "scanner",
-                "nmap -n -Pn -sS -T4 --max-retries 0 --min-rate 200 --max-rtt-timeout 200ms \
-                 -p 100-300 192.0.2.1",
+                &format!(
+                    "nmap -n -Pn {scan} -T4 --max-retries 0 --min-rate 200 --max-rtt-timeout \
+                     200ms -p 100-300 192.0.2.1"
+                ),
             );
             nmap.stdout(std::process::Stdio::null());
             nmap
         });
-        while scan.ended().is_none() {
+        let begin = Instant::now();
+        while scan.ended().is_none() || vauban.log().matches("Ban 192.0.2.2").count() <= round {
+            assert!(begin.elapsed() < Duration::from_secs(15), "it is caught again: {round}");
             let fetch = "curl -sS --max-time 2 --local-port 40000 http://198.51.100.1/";
             assert_eq!(lab.run("client", fetch).success(), PAGE, "after {same_port} pages");
             same_port += 1;
         }
-        wait_until("it is caught again", Duration::from_secs(5), || {
-            vauban.log().matches("Ban 192.0.2.2").count() > round
-        });
     }
     let waiting = lab.run("victim", "ss -Htan state time-wait dport = 40000").success();
     assert!(waiting.contains("40000"), "the server hung up first: {waiting:?}");
@@ -297,6 +300,18 @@ fn a_busy_client_while_somebody_scans() {
     vauban.assert_unknown(CLIENT);
     assert!(!lab.knows(CLIENT));
     assert_eq!(vauban.explain(CLIENT)["state"], "unknown");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_busy_client_while_somebody_connects_to_decoys() {
+    a_busy_client("", "-sT");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_busy_client_while_somebody_scans() {
+    a_busy_client(BAN, "-sS");
 }
 
 /// Clients that the host talks to first are no scanners when they hang up oddly: RST, and a FIN

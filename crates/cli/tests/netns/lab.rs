@@ -50,6 +50,7 @@ pub struct Lab {
 /// How an attempt to connect ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reached {
+    /// There was a SYN-ACK, whatever came afterwards.
     Open,
     Refused,
     Silent,
@@ -174,6 +175,7 @@ impl Lab {
         match self.connect(role, to, port) {
             Ok(_) => Reached::Open,
             Err(error) => match error.kind() {
+                io::ErrorKind::ConnectionReset => Reached::Open,
                 io::ErrorKind::ConnectionRefused => Reached::Refused,
                 io::ErrorKind::TimedOut => Reached::Silent,
                 _ => panic!("{to} port {port}: {error}"),

@@ -12,6 +12,7 @@
 //! | `daemon` | a Vauban on the victim, and its verbs |
 //! | `wire` | what went over the link: the scanner's probes, and what was answered |
 //! | `crafted` | packets that no program sends |
+//! | `decoys` | reports of scanners, suspects, and whole TCP segments made by hand |
 
 #![allow(
     clippy::unwrap_used,
@@ -23,6 +24,7 @@
 
 mod crafted;
 mod daemon;
+mod decoys;
 mod lab;
 mod process;
 mod services;
@@ -30,6 +32,16 @@ mod wire;
 
 mod bans;
 mod command;
+mod decoys_contacts;
+mod decoys_cookies;
+mod decoys_exclude;
+mod decoys_forged;
+mod decoys_hidden;
+mod decoys_likeness;
+mod decoys_load;
+mod decoys_paths;
+mod decoys_policy;
+mod decoys_scans;
 mod demonstration;
 mod dry_run;
 mod firewalls;

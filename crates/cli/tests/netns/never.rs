@@ -120,7 +120,7 @@ fn forged_packets_change_nothing() {
     assert_eq!(vauban.counter("probes"), 0);
     // Forged in somebody else's name they do.
     hping3("192.0.2.99", "-S").wait(PATIENCE);
-    vauban.banned("192.0.2.99".parse().unwrap());
+    vauban.suspected("192.0.2.99".parse().unwrap());
 }
 
 #[test]
@@ -166,27 +166,21 @@ fn an_element_put_in_by_hand_blocks_none_of_them() {
         lab.run("scanner", &nmap).success().contains("80/open")
     };
     let (scanner, scanner6) = ("192.0.2.2", "2001:db8:1::2");
-    lab.run(
-        "victim",
-        &format!(
-            "nft add element inet vauban banned4 {{ {ALLOWED} timeout 1m , {GATEWAY} timeout 1m , \
-             {FRIEND} timeout 1m , {scanner} timeout 1m }}"
-        ),
-    )
-    .success();
-    lab.run(
-        "victim",
-        &format!(
-            "nft add element inet vauban banned6x {{ {ALLOWED6} timeout 1m , {scanner6} timeout \
-             1m }}"
-        ),
-    )
-    .success();
+    let put_in = |kind: &str, addresses: &[&str]| {
+        for set in ["banned", "known"] {
+            for address in addresses {
+                let element = format!("{set}{kind} {{ {address} timeout 1m }}");
+                lab.run("victim", &format!("nft add element inet vauban {element}")).success();
+            }
+        }
+    };
+    put_in("4", &[ALLOWED, GATEWAY, FRIEND, scanner]);
+    put_in("6x", &[ALLOWED6, GATEWAY6, scanner6]);
     // The whole /64 that they are in.
-    lab.run("victim", "nft add element inet vauban banned6 { 2001:db8:1:: timeout 1m }").success();
+    put_in("6", &["2001:db8:1::"]);
     // Before the daemon looks the next time, which takes what it never asked for away again.
     assert!(!open(scanner, "", "192.0.2.1"), "by hand it works for others");
-    assert!(lab.holds("banned4", ALLOWED));
+    assert!(lab.holds("banned4", ALLOWED) && lab.holds("known4", ALLOWED));
     for name in [ALLOWED, GATEWAY, FRIEND] {
         assert!(open(name, "", "192.0.2.1"), "{name}");
     }
@@ -204,12 +198,18 @@ fn what_nobody_asked_for_is_taken_away() {
     let _services = Services::open(&lab, "victim", &[80], &[]);
     let vauban = Vauban::start(&lab, "");
     vauban.verb("ban 203.0.113.9").success();
-    lab.run("victim", "nft add element inet vauban banned4 { 192.0.2.2 timeout 10m }").success();
-    lab.run("victim", "nft delete element inet vauban banned4 { 203.0.113.9 }").success();
+    for set in ["banned4", "known4"] {
+        let elements = format!("nft add element inet vauban {set} {{ 192.0.2.2 timeout 10m }}");
+        lab.run("victim", &elements).success();
+        let elements = format!("nft delete element inet vauban {set} {{ 203.0.113.9 }}");
+        lab.run("victim", &elements).success();
+    }
     assert_eq!(lab.reach("scanner", VICTIM, 80), Reached::Silent);
     lab.reached_again("scanner", VICTIM, 80, std::time::Duration::from_secs(15));
     crate::process::wait_until("it is healed", std::time::Duration::from_secs(2), || {
-        lab.holds("banned4", "203.0.113.9") && !lab.holds("banned4", &SCANNER.to_string())
+        ["banned4", "known4"]
+            .iter()
+            .all(|set| lab.holds(set, "203.0.113.9") && !lab.holds(set, &SCANNER.to_string()))
     });
     assert!(vauban.log().contains("Healed: 1 blocks were missing"), "{}", vauban.log());
 }

@@ -74,7 +74,7 @@ fn there_is_one_per_host() {
     for port in [101, 102, 103] {
         lab.reach("scanner", VICTIM6, port);
     }
-    vauban.banned(SCANNER6);
+    assert_eq!(vauban.suspected(SCANNER6)["decoys"], 1);
 }
 
 /// One that protects another host (namespace) may not take the socket of this one's.
@@ -166,10 +166,13 @@ fn a_flushed_ruleset_comes_back_with_its_bans() {
     assert!(timeouts.clone().all(|timeout| (3500..=3600).contains(&timeout)), "{timeouts:?}");
     assert_eq!(lab.reach("scanner", VICTIM, 80), Reached::Silent);
     assert!(vauban.log().contains("table inet vauban was gone"), "{}", vauban.log());
-    // And it sees what it saw.
+    // And it sees what it saw, and answers.
     vauban.verb("unban 192.0.2.2").success();
-    for port in [101, 102, 103] {
-        lab.reach("scanner", VICTIM, port);
+    for port in [101, 102] {
+        assert_eq!(lab.reach("scanner", VICTIM, port), Reached::Refused);
+    }
+    for port in [103, 104, 105] {
+        assert_eq!(lab.reach("scanner", VICTIM, port), Reached::Open);
     }
     vauban.banned(SCANNER);
 }

@@ -113,12 +113,11 @@ fn echo(socket: &UdpSocket, stop: &AtomicBool) {
     }
 }
 
-/// Says something on a connection and waits for the echo.
+/// Says something on a connection and waits for the echo. One that was cut off answers nothing.
 pub fn answers(mut call: &TcpStream, limit: Duration) -> bool {
     call.set_read_timeout(Some(limit)).unwrap();
-    call.write_all(b"still there?").unwrap();
     let mut said = [0; 12];
-    call.read_exact(&mut said).is_ok()
+    call.write_all(b"still there?").is_ok() && call.read_exact(&mut said).is_ok()
 }
 
 /// Asks for the web page on a new connection and reads it.

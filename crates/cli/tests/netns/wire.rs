@@ -133,6 +133,17 @@ pub fn answered(packets: &[Packet], protocol: u8, from: IpAddr, to: IpAddr) -> B
         .collect()
 }
 
+/// Those of them that looked open: SYN+ACK.
+pub fn opened(packets: &[Packet], from: IpAddr, to: IpAddr) -> BTreeSet<u16> {
+    let answers = packets.iter().filter(|packet| packet.from == from && packet.to == to);
+    answers
+        .filter_map(|packet| match packet.what {
+            What::Tcp { from, flags: Some(flags), .. } if flags & 0x12 == 0x12 => Some(from),
+            _ => None,
+        })
+        .collect()
+}
+
 fn read(frame: &[u8]) -> Option<Packet> {
     let packet = frame.get(14..)?;
     match frame.get(12..14)? {

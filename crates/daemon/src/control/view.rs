@@ -11,7 +11,7 @@ use serde::Serialize;
 use vauban_engine::detect::Dossier;
 use vauban_engine::evidence::{Evidence, Meaning};
 use vauban_engine::ledger::{Ban, Origin};
-use vauban_engine::policy::{Policy, Trigger};
+use vauban_engine::policy::Policy;
 use vauban_engine::{Prefix, Timestamp};
 
 use crate::words;
@@ -33,7 +33,8 @@ pub struct BanView {
     pub level: u32,
     /// `scan` or `operator`.
     pub origin: &'static str,
-    /// Whether the address is proven to be the sender's own. Scans alone prove nothing.
+    /// Whether the address is proven to be the sender's own: it completed decoys' handshakes.
+    /// Scans alone prove nothing.
     pub proven: bool,
     /// Why, in a sentence.
     pub reason: String,
@@ -60,6 +61,12 @@ pub struct SuspectView {
     pub packets: u64,
     /// How many could not: with a wrong checksum, or too long to verify it.
     pub uncountable: u64,
+    /// How many of its probes a decoy answered; in a dry run, would have.
+    pub decoys: u64,
+    /// The ports whose decoys it has completed handshakes with, as far as they count.
+    pub proven: Vec<String>,
+    /// What is missing to a ban, in a sentence; empty when it is banned.
+    pub missing: String,
 }
 
 /// One packet that counted, as `explain` shows it.
@@ -77,10 +84,13 @@ pub struct EvidenceView {
     pub port: String,
     /// Its TCP flags; null for UDP.
     pub flags: Option<String>,
-    /// `closed-port`, `trap-port`, `impossible-flags` or `of-suspect`.
+    /// `closed-port`, `trap-port`, `impossible-flags` or `of-suspect`; of contacts with decoys
+    /// `proven`, `proven-trap` or `excused`.
     pub meaning: &'static str,
     /// The same in a sentence.
     pub text: String,
+    /// What its sender said first to a decoy, in hexadecimal; empty if nothing.
+    pub said: String,
     /// Its first bytes from the IP header on, in hexadecimal.
     pub bytes: String,
 }
@@ -93,7 +103,7 @@ pub fn seconds(span: Duration) -> u64 {
 
 /// The view of a ban at `now`.
 #[must_use]
-pub fn ban(ban: &Ban, now: Timestamp, trigger: &Trigger) -> BanView {
+pub fn ban(ban: &Ban, now: Timestamp, policy: &Policy) -> BanView {
     BanView {
         subject: ban.subject.to_string(),
         source: ban.source.to_string(),
@@ -105,8 +115,8 @@ pub fn ban(ban: &Ban, now: Timestamp, trigger: &Trigger) -> BanView {
             Origin::Scan(_) => "scan",
             Origin::Operator(_) => "operator",
         },
-        proven: false,
-        reason: words::reason(ban, trigger),
+        proven: ban.is_proven(),
+        reason: words::reason(ban, policy),
         ports: ports(&ban.evidence),
         packets: ban.not_kept.saturating_add(ban.evidence.len() as u64),
     }
@@ -119,8 +129,10 @@ pub fn suspect(
     left: Duration,
     dossier: Option<&Dossier<'_>>,
     banned: bool,
+    policy: &Policy,
 ) -> SuspectView {
-    let evidence = dossier.map_or(&[][..], |dossier| dossier.evidence);
+    let evidence = dossier.map_or(&[][..], |dossier| dossier.evidence.as_slice());
+    let proven = dossier.map_or(&[][..], |dossier| dossier.proven.as_slice());
     let counted = evidence.len() as u64 + dossier.map_or(0, |dossier| dossier.not_kept);
     SuspectView {
         subject: subject.to_string(),
@@ -129,11 +141,14 @@ pub fn suspect(
         kind: if evidence.is_empty() {
             "nothing that counts".into()
         } else {
-            words::scan_kind(evidence)
+            words::scan_kind(evidence.iter().copied())
         },
-        ports: ports(evidence),
+        ports: ports(evidence.iter().copied()),
         packets: counted,
         uncountable: dossier.map_or(0, |dossier| dossier.uncountable),
+        decoys: dossier.map_or(0, |dossier| dossier.decoys),
+        proven: proven.iter().map(ToString::to_string).collect(),
+        missing: if banned { String::new() } else { words::missing(proven.len(), policy) },
     }
 }
 
@@ -141,11 +156,6 @@ pub fn suspect(
 #[must_use]
 pub fn evidence(item: &Evidence, policy: &Policy) -> EvidenceView {
     let tcp = item.port.protocol == vauban_engine::Protocol::Tcp;
-    let mut bytes = String::with_capacity(item.bytes.len() * 2);
-    for byte in &item.bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(bytes, "{byte:02x}");
-    }
     EvidenceView {
         at: time(item.at),
         source: item.source.to_string(),
@@ -158,14 +168,27 @@ pub fn evidence(item: &Evidence, policy: &Policy) -> EvidenceView {
             Meaning::TrapPort => "trap-port",
             Meaning::ImpossibleFlags => "impossible-flags",
             Meaning::OfSuspect => "of-suspect",
+            Meaning::Proven { .. } => "proven",
+            Meaning::ProvenTrap => "proven-trap",
+            Meaning::Excused(_) => "excused",
         },
         text: words::evidence(item, policy),
-        bytes,
+        said: hexadecimal(&item.said),
+        bytes: hexadecimal(&item.bytes),
     }
 }
 
-fn ports(evidence: &[Evidence]) -> Vec<String> {
-    let mut ports: Vec<_> = evidence.iter().map(|item| item.port).collect();
+fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+fn ports<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> Vec<String> {
+    let mut ports: Vec<_> = evidence.into_iter().map(|item| item.port).collect();
     ports.sort_unstable();
     ports.dedup();
     ports.iter().map(ToString::to_string).collect()

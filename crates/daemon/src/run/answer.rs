@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use vauban_enforce::{Reply as Enforced, Request as Enforce};
 use vauban_engine::detect::Dossier;
 use vauban_engine::event::{Command, Event, EventKind};
-use vauban_engine::policy::Enforcement;
+use vauban_engine::policy::{Enforcement, Unproven};
 use vauban_engine::{Notice, Prefix};
 
 use super::core::Core;
@@ -89,6 +89,7 @@ impl Core {
         };
         let policy = self.engine.policy();
         let tally = self.engine.tally();
+        let counts = &self.watched.counts;
         let loss = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
         json!({
             "version": env!("CARGO_PKG_VERSION"),
@@ -105,15 +106,30 @@ impl Core {
                 "suspect": policy.trigger.suspect.as_secs_f64(),
             },
             "kernel": { "program": kernel, "counters": counters },
+            "unproven": match policy.unproven {
+                Unproven::Decoy => "decoy",
+                Unproven::Drop => "drop",
+                Unproven::Ban => "ban",
+            },
+            "decoys": {
+                "answering": self.watched.pulse.answers(self.clock.now()),
+                "told": loss(&counts.decoys),
+                "hidden_listeners": loss(&counts.hidden),
+                "unanswered": loss(&counts.unanswered),
+                "handshakes": loss(&counts.handshakes),
+                "contacts": tally.contacts,
+                "guesses": tally.guesses,
+                "resets": loss(&counts.resets),
+            },
             "suspects": suspects,
             "bans": self.engine.bans().count(),
             "never": self.engine.never().members().len(),
             "probes": {
                 "seen": tally.probes,
                 "uncountable": tally.uncountable,
-                "unreadable": loss(&self.losses.unreadable),
-                "queue_full": loss(&self.losses.queue_full),
-                "overruns": loss(&self.losses.overruns),
+                "unreadable": loss(&self.watched.losses.unreadable),
+                "queue_full": loss(&self.watched.losses.queue_full),
+                "overruns": loss(&self.watched.losses.overruns),
             },
             "decisions": {
                 "suspected": tally.suspected,
@@ -140,20 +156,21 @@ impl Core {
 
     fn suspects(&mut self) -> Value {
         let suspicions = self.suspicions();
+        let policy = self.engine.policy();
         let views: Vec<_> = suspicions
             .iter()
             .map(|(subject, left)| {
                 let banned = self.engine.ban_of(subject.addr()).is_some();
                 let dossier = self.engine.dossier(subject);
-                view::suspect(subject, *left, dossier.as_ref(), banned)
+                view::suspect(subject, *left, dossier.as_ref(), banned, policy)
             })
             .collect();
         json!({ "dry_run": self.is_dry_run(), "suspects": views })
     }
 
     fn bans(&self) -> Value {
-        let (now, trigger) = (self.clock.now(), &self.engine.policy().trigger);
-        let views: Vec<_> = self.engine.bans().map(|ban| view::ban(ban, now, trigger)).collect();
+        let (now, policy) = (self.clock.now(), self.engine.policy());
+        let views: Vec<_> = self.engine.bans().map(|ban| view::ban(ban, now, policy)).collect();
         json!({ "dry_run": self.is_dry_run(), "bans": views })
     }
 
@@ -177,8 +194,7 @@ impl Core {
         for notice in self.command(Command::Ban { subject, length, reason }) {
             match notice {
                 Notice::Banned(ban) => {
-                    let trigger = &self.engine.policy().trigger;
-                    let ban = view::ban(&ban, self.clock.now(), trigger);
+                    let ban = view::ban(&ban, self.clock.now(), self.engine.policy());
                     return Reply::Ok(json!({ "dry_run": self.is_dry_run(), "ban": ban }));
                 }
                 Notice::Refused { why, .. } => return Reply::No(words::refusal(&why)),
@@ -237,17 +253,22 @@ impl Core {
         };
         // What came after the ban is in the dossier, if anything did; what it rests on is in the
         // ban, also when the dossier has been forgotten since.
-        let of_ban = ban.map(|ban| (ban.evidence.as_slice(), ban.not_kept));
-        let of_dossier = dossier.as_ref().map(|dossier| (dossier.evidence, dossier.not_kept));
+        let of_ban = ban.map(|ban| (ban.evidence.iter().collect::<Vec<_>>(), ban.not_kept));
+        let of_dossier =
+            dossier.as_ref().map(|dossier| (dossier.evidence.clone(), dossier.not_kept));
         let longer =
-            |a: &(&[_], u64), b: &(&[_], u64)| a.0.len() as u64 + a.1 < b.0.len() as u64 + b.1;
+            |a: &(Vec<_>, u64), b: &(Vec<_>, u64)| a.0.len() as u64 + a.1 < b.0.len() as u64 + b.1;
         let (evidence, not_kept) = match (of_ban, of_dossier) {
             (Some(ban), Some(dossier)) if longer(&ban, &dossier) => dossier,
             (Some(ban), _) => ban,
             (None, Some(dossier)) => dossier,
-            (None, None) => (&[][..], 0),
+            (None, None) => (Vec::new(), 0),
         };
         let evidence: Vec<_> = evidence.iter().map(|item| view::evidence(item, policy)).collect();
+        let proven = dossier.as_ref().map_or(&[][..], |dossier| dossier.proven.as_slice());
+        let missing =
+            if ban.is_some() { String::new() } else { words::missing(proven.len(), policy) };
+        let suspended = dossier.as_ref().and_then(|dossier| dossier.proof_suspended_until);
         json!({
             "dry_run": policy.enforcement == Enforcement::DryRun,
             "address": address.to_string(),
@@ -260,10 +281,16 @@ impl Core {
             "suspect_for": suspect_for.map(view::seconds),
             "distinct_ports": dossier.as_ref().map_or(0, |dossier| dossier.distinct_ports),
             "trigger_ports": trigger.ports,
-            "ban": ban.map(|ban| view::ban(ban, now, trigger)),
+            "ban": ban.map(|ban| view::ban(ban, now, policy)),
             "evidence": evidence,
             "not_kept": not_kept,
             "uncountable": dossier.as_ref().map_or(0, |dossier| dossier.uncountable),
+            "decoys": dossier.as_ref().map_or(0, |dossier| dossier.decoys),
+            "proven": proven.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "missing": missing,
+            "guesses": dossier.as_ref().map_or(0, |dossier| dossier.guesses),
+            "excused": dossier.as_ref().map_or(0, |dossier| dossier.excused),
+            "proof_suspended_for": suspended.map(|until| view::seconds(until.since(now))),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The loop: one owner of engine and enforcer, one queue in.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use vauban_config::{Config, duration};
-use vauban_enforce::{Reply, Request, Service};
+use vauban_enforce::{Listener, Reply, Request, Service};
 use vauban_engine::event::{EventKind, Facts};
 use vauban_engine::policy::Enforcement;
 use vauban_engine::{Engine, Event, Notice, Output, Timestamp};
@@ -16,6 +17,8 @@ use super::{Incoming, RunError};
 use crate::announce;
 use crate::clock::Clock;
 use crate::control::view::time;
+use crate::decoys::Counts;
+use crate::decoys::pulse::Pulse;
 use crate::host;
 use crate::lines::Lines;
 use crate::sources::Losses;
@@ -31,17 +34,38 @@ const ASK_HOST: Duration = Duration::from_secs(1);
 /// often.
 const ASK_SHARE: u32 = 100;
 
+/// How often a listener is told again. The kernel program remembers it for ten minutes.
+const TELL_AGAIN: Duration = Duration::from_secs(5 * 60);
+
+/// For how long user space's word holds that it answers for decoys: a daemon that dies leaves nobody
+/// a chance to tell listeners from what it answered for. Said twice in that time, which is one small
+/// commit in two seconds.
+pub const ANSWERING: Duration = Duration::from_secs(4);
+
+/// What other threads count, and this one shows.
+pub struct Watched {
+    /// What did not reach the engine.
+    pub losses: Arc<Losses>,
+    /// What the responder has done.
+    pub counts: Arc<Counts>,
+    /// Whether it is alive.
+    pub pulse: Arc<Pulse>,
+}
+
 /// Engine and enforcer, and what moves between them.
 pub struct Core {
     pub(super) engine: Engine,
     pub(super) service: Service,
     pub(super) clock: Clock,
-    pub(super) losses: Arc<Losses>,
+    pub(super) watched: Watched,
     pub(super) file: Option<PathBuf>,
     lines: Lines,
     facts: Facts,
     look_again: Timestamp,
     ask_host: Timestamp,
+    say_alive: Timestamp,
+    /// Ports with a listener, and when the enforcer was told.
+    listeners: BTreeMap<Listener, Timestamp>,
     on_terminal: bool,
 }
 
@@ -52,7 +76,7 @@ impl Core {
         facts: Facts,
         service: Service,
         clock: Clock,
-        losses: Arc<Losses>,
+        watched: Watched,
         lines: Lines,
     ) -> Self {
         let mut engine = Engine::new(config.policy.clone());
@@ -64,12 +88,14 @@ impl Core {
             engine,
             service,
             clock,
-            losses,
+            watched,
             file,
             lines,
             facts,
             look_again,
             ask_host,
+            say_alive: Timestamp::default(),
+            listeners: BTreeMap::new(),
             on_terminal,
         }
     }
@@ -81,6 +107,7 @@ impl Core {
             let now = self.clock.now();
             if now >= self.ask_host {
                 self.ask(now);
+                self.tell_listeners(now);
                 let took = self.clock.now().since(now);
                 self.ask_host = now.plus(ASK_HOST.max(took.saturating_mul(ASK_SHARE)));
             }
@@ -90,12 +117,19 @@ impl Core {
                 self.check(reply, &mut true);
                 self.drain();
             }
-            let own = self.look_again.min(self.ask_host);
+            if now >= self.say_alive {
+                self.say_alive(now);
+            }
+            let own = self.look_again.min(self.ask_host).min(self.say_alive);
             let until = self.engine.next_timeout().map_or(own, |at| at.min(own));
             match queue.recv_timeout(until.since(now)) {
                 Ok(Incoming::Event(event)) => {
                     self.engine.handle(event);
                     self.drain();
+                }
+                Ok(Incoming::Strained) => {
+                    let now = self.clock.now();
+                    self.say_alive(now);
                 }
                 Ok(Incoming::Request(request, caller)) => {
                     let reply = self.answer(request);
@@ -166,6 +200,42 @@ impl Core {
         self.drain();
     }
 
+    /// Tells the enforcer whether decoys are answered.
+    fn say_alive(&mut self, now: Timestamp) {
+        let answers = self.watched.pulse.answers(now);
+        let said = if answers { ANSWERING } else { Duration::ZERO };
+        // A responder that comes round again is trusted again soon.
+        self.say_alive = now.plus(if answers { ANSWERING / 2 } else { ANSWERING / 16 });
+        let reply = self.service.handle(Request::Answering(said));
+        if reply != Reply::Lost {
+            // That the program is gone is noticed, and said, when the kernel is looked at.
+            self.check(reply, &mut false);
+        }
+    }
+
+    /// Ports that have a listener are told while they have one: a service that is gone, if only for
+    /// the moment of a restart, must look down at once.
+    fn tell_listeners(&mut self, now: Timestamp) {
+        let listeners = match host::listeners(&self.facts.ephemeral) {
+            Ok(listeners) => listeners,
+            Err(error) => return self.say(&format!("Trouble: cannot ask for sockets: {error}")),
+        };
+        self.listeners
+            .retain(|served, told| listeners.contains(served) && now < told.plus(TELL_AGAIN));
+        let news = listeners.into_iter().filter(|served| !self.listeners.contains_key(served));
+        let news: Vec<Listener> = news.collect();
+        if news.is_empty() {
+            return;
+        }
+        let reply = self.service.handle(Request::Served(news.clone()));
+        if reply == Reply::Done {
+            self.listeners.extend(news.into_iter().map(|served| (served, now)));
+        } else if reply != Reply::Lost {
+            // That the program is gone is noticed, and said, when the kernel is looked at.
+            self.check(reply, &mut false);
+        }
+    }
+
     /// What an answer of the enforcer means. What the engine then wants is left to [`Self::drain`].
     fn check(&mut self, reply: Reply, may_load: &mut bool) {
         match reply {
@@ -198,6 +268,8 @@ impl Core {
         let policy = Box::new(self.engine.policy().clone());
         match self.service.handle(Request::Load(policy, self.facts.clone())) {
             Reply::Done => {
+                self.say_alive(self.clock.now());
+                self.listeners.clear();
                 let held = Vec::new(); // what was just loaded holds none
                 self.engine.handle(Event { at: self.clock.now(), kind: EventKind::Held(held) });
             }

@@ -20,6 +20,8 @@ use vauban_sys::peer;
 use crate::clock::Clock;
 use crate::control::protocol;
 use crate::control::server::Server;
+use crate::decoys::pulse::Pulse;
+use crate::decoys::{Counts, Responder};
 use crate::host;
 use crate::lines::Lines;
 use crate::only::Only;
@@ -49,6 +51,8 @@ pub enum Incoming {
     Event(Event),
     /// Somebody asks; the answer goes there.
     Request(protocol::Request, SyncSender<protocol::Reply>),
+    /// Copies were lost: suspects' SYNs stay without an answer.
+    Strained,
     /// SIGHUP came.
     Hangup,
     /// SIGINT or SIGTERM came.
@@ -121,6 +125,9 @@ pub fn run(options: &Options) -> Result<(), RunError> {
     })?;
     let server = bind(&config)?;
     let socket = open_nflog(config.policy.kernel.group)?;
+    let counts = Arc::new(Counts::default());
+    let responder = Responder::open(&config.policy, clock, Arc::clone(&counts))
+        .map_err(|error| failed("cannot open a socket for decoys", &error))?;
     let facts = host::facts().map_err(|error| failed("cannot ask for addresses", &error))?;
     let backend = backends::build(EnforcerKind::Nftables)
         .map_err(|trouble| RunError::Failed(trouble.to_string()))?;
@@ -130,10 +137,16 @@ pub fn run(options: &Options) -> Result<(), RunError> {
         Reply::Failed(text) => return Err(RunError::Failed(text)),
         other => return Err(RunError::Failed(format!("the enforcer answers {other:?}"))),
     }
+    // Not a moment without: a listener that is silent for it would stand out for good.
+    service.handle(Request::Answering(core::ANSWERING));
 
     let losses = Arc::new(Losses::default());
     let queue = Queue::new(sender.clone(), Arc::clone(&losses));
-    let source = sources::start(SourceKind::Nflog(socket), clock, queue, Arc::clone(&stop))
+    // The socket is open: what is copied from here on is answered, if some moments later.
+    let pulse = Arc::new(Pulse::default());
+    pulse.beat(clock.now());
+    let kind = SourceKind::Nflog(socket, Box::new(responder), Arc::clone(&pulse));
+    let source = sources::start(kind, clock, queue, Arc::clone(&stop))
         .map_err(|error| failed("cannot start a thread", &error))?;
     let control = std::thread::Builder::new()
         .name("control".into())
@@ -156,7 +169,8 @@ pub fn run(options: &Options) -> Result<(), RunError> {
         .map_err(|error| failed("cannot start a thread", &error))?;
 
     let lines = Lines::start().map_err(|error| failed("cannot start a thread", &error))?;
-    let mut core = core::Core::new(&config, file, facts, service, clock, losses, lines);
+    let watched = core::Watched { losses, counts, pulse };
+    let mut core = core::Core::new(&config, file, facts, service, clock, watched, lines);
     let outcome = core.turn(&receiver);
 
     stop.store(true, Ordering::Relaxed);

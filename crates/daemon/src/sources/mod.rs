@@ -13,14 +13,16 @@ use vauban_engine::Event;
 use vauban_sys::nflog::NflogSocket;
 
 use crate::clock::Clock;
+use crate::decoys::Responder;
+use crate::decoys::pulse::Pulse;
 use crate::run::Incoming;
 
 pub mod nflog;
 
 /// Which sources there are, each with what it was opened with while there was privilege.
 pub enum SourceKind {
-    /// The kernel program's copies of probes.
-    Nflog(NflogSocket),
+    /// The kernel program's copies of packets, with what answers them.
+    Nflog(NflogSocket, Box<Responder>, Arc<Pulse>),
 }
 
 /// Starts a source on a thread of its own. It ends when `stop` is set.
@@ -31,9 +33,9 @@ pub fn start(
     stop: Arc<AtomicBool>,
 ) -> std::io::Result<JoinHandle<()>> {
     match kind {
-        SourceKind::Nflog(socket) => std::thread::Builder::new()
+        SourceKind::Nflog(socket, responder, pulse) => std::thread::Builder::new()
             .name("nflog".into())
-            .spawn(move || nflog::run(socket, clock, &queue, &stop)),
+            .spawn(move || nflog::run(socket, *responder, clock, &queue, &pulse, &stop)),
     }
 }
 
@@ -67,6 +69,12 @@ impl Queue {
         if self.sender.try_send(Incoming::Event(event)).is_err() {
             self.losses.queue_full.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Hands something over that must not wait, if there is room; the engine's loop finds out by
+    /// itself otherwise, later.
+    pub fn hurry(&self, incoming: Incoming) {
+        let _ = self.sender.try_send(incoming);
     }
 
     /// Where losses are counted.

@@ -10,7 +10,7 @@ use vauban_engine::output::{Batch, Block, BlockOp};
 use vauban_engine::policy::Policy;
 
 use super::{Enforcer, Trouble};
-use crate::message::Counter;
+use crate::message::{Counter, Listener};
 
 /// Blocks without a kernel. They do not run out by themselves: there is no clock here.
 #[derive(Debug, Default)]
@@ -46,11 +46,19 @@ impl Enforcer for Memory {
                 BlockOp::Unblock(subject) => {
                     self.blocks.remove(subject);
                 }
-                // Suspicion is the kernel program's business.
-                BlockOp::Pardon(_) | BlockOp::PardonAll => {}
+                // Suspicion and connections are a kernel's business.
+                BlockOp::Sever(_) | BlockOp::Pardon(_) | BlockOp::PardonAll => {}
             }
         }
         Ok(())
+    }
+
+    fn answering(&mut self, _hold: Duration) -> Result<(), Trouble> {
+        self.loaded()
+    }
+
+    fn served(&mut self, _listeners: &[Listener]) -> Result<(), Trouble> {
+        self.loaded()
     }
 
     fn list(&mut self) -> Result<Vec<Block>, Trouble> {

@@ -4,13 +4,14 @@
 //! [`build`], and the contract test in `tests/contract.rs` runs it with all the others.
 
 use std::fmt;
+use std::time::Duration;
 
 use vauban_engine::event::Facts;
 use vauban_engine::never::NeverSet;
 use vauban_engine::output::{Batch, Block};
 use vauban_engine::policy::Policy;
 
-use crate::message::{Counter, Reply};
+use crate::message::{Counter, Listener, Reply};
 
 pub mod memory;
 pub mod nftables;
@@ -48,6 +49,12 @@ pub trait Enforcer: Send {
 
     /// Changes the blocks, all or none.
     fn apply(&mut self, batch: &Batch) -> Result<(), Trouble>;
+
+    /// Takes note that user space answers for decoys for this long; zero: that it does not.
+    fn answering(&mut self, hold: Duration) -> Result<(), Trouble>;
+
+    /// Takes note of ports that have a listener.
+    fn served(&mut self, listeners: &[Listener]) -> Result<(), Trouble>;
 
     /// Every block held.
     fn list(&mut self) -> Result<Vec<Block>, Trouble>;

@@ -39,6 +39,40 @@ impl Lane {
         }
     }
 
+    /// The address family's digit, for sets that know sources by their whole address.
+    pub(super) const fn family(self) -> &'static str {
+        match self {
+            Self::V4 => "4",
+            Self::V6 | Self::V6Exact => "6",
+        }
+    }
+
+    /// A packet's source, as a whole address.
+    pub(super) const fn source(self) -> &'static str {
+        match self {
+            Self::V4 => "ip saddr",
+            Self::V6 | Self::V6Exact => "ip6 saddr",
+        }
+    }
+
+    /// The key of a packet's destination.
+    pub(super) const fn peer(self) -> &'static str {
+        match self {
+            Self::V4 => "ip daddr",
+            Self::V6 => "ip6 daddr & ffff:ffff:ffff:ffff::",
+            Self::V6Exact => "ip6 daddr",
+        }
+    }
+
+    /// The network that a source shares with its neighbours: what a provider gives to one site at
+    /// most (RFC 6177), or a class C of old.
+    pub(super) const fn network(self) -> &'static str {
+        match self {
+            Self::V4 => "ip saddr & 255.255.255.0",
+            Self::V6 | Self::V6Exact => "ip6 saddr & ffff:ffff:ffff::",
+        }
+    }
+
     /// The key's nftables type.
     #[must_use]
     pub const fn key_type(self) -> &'static str {

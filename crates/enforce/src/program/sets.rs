@@ -19,6 +19,10 @@ pub struct SetContents {
     pub never6: Vec<Range>,
     /// IPv6 addresses that stand for themselves and not for their /64.
     pub exact6: Vec<Range>,
+    /// IPv4 sources that no decoy is played for.
+    pub excluded4: Vec<Range>,
+    /// IPv6 sources that no decoy is played for.
+    pub excluded6: Vec<Range>,
     /// UDP ports to which late answers and traceroute go.
     pub answers: Vec<Range>,
 }
@@ -26,11 +30,13 @@ pub struct SetContents {
 impl SetContents {
     /// Each with its set's name.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, &[Range]); 4] {
+    pub fn named(&self) -> [(&'static str, &[Range]); 6] {
         [
             ("never4", &self.never4),
             ("never6", &self.never6),
             ("exact6", &self.exact6),
+            ("excluded4", &self.excluded4),
+            ("excluded6", &self.excluded6),
             ("answers", &self.answers),
         ]
     }
@@ -43,7 +49,13 @@ pub fn contents(policy: &Policy, facts: &Facts, never: &NeverSet, keying: &Keyin
         let members = never.members().iter().filter(|m| m.prefix.addr().is_ipv4() == v4);
         merged(members.map(|member| Range::of(&member.prefix)).collect())
     };
+    let excluded = |v4: bool| {
+        let sources = policy.decoy.exclude.sources.iter().filter(|s| s.addr().is_ipv4() == v4);
+        merged(sources.map(Range::of).collect())
+    };
     SetContents {
+        excluded4: excluded(true),
+        excluded6: excluded(false),
         never4: of_family(true),
         never6: of_family(false),
         exact6: merged(keying.exact().iter().map(Range::of).collect()),

@@ -4,14 +4,19 @@
 //! [`build`], and `tests/` for a case that fires and one that stays silent.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::event::{Event, Facts};
 use crate::evidence::{Cause, Evidence};
-use crate::net::Prefix;
+use crate::net::{Port, Prefix};
 use crate::policy::Policy;
 use crate::time::Timestamp;
 
+pub mod browser;
+mod guesses;
+pub mod proof;
+mod proven;
 pub mod scan;
 
 /// Which detectors there are.
@@ -19,11 +24,13 @@ pub mod scan;
 pub enum DetectorKind {
     /// Port scans, by the kernel program's trigger.
     Scan,
+    /// Sources that prove their address, by their contacts with decoys.
+    Proof,
 }
 
 impl DetectorKind {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Scan];
+    pub const ALL: [Self; 2] = [Self::Scan, Self::Proof];
 }
 
 /// Makes the detector of a kind.
@@ -31,6 +38,7 @@ impl DetectorKind {
 pub fn build(kind: DetectorKind, policy: &Policy) -> Box<dyn Detector> {
     match kind {
         DetectorKind::Scan => Box::new(scan::ScanDetector::new(policy)),
+        DetectorKind::Proof => Box::new(proof::ProofDetector::new(policy)),
     }
 }
 
@@ -45,16 +53,16 @@ pub struct Decision {
     pub subject: Prefix,
     /// Why.
     pub cause: Cause,
-    /// Whether the source has become a suspect by this; otherwise it was one already, and goes
-    /// on.
+    /// Whether this is news: by it the source has become a suspect, or its proofs have become
+    /// enough. Otherwise that was so already, and it goes on.
     pub fresh: bool,
 }
 
-/// What a detector can show about one subject.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What can be shown about one subject: by one detector, or by all of them together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dossier<'a> {
-    /// What is held against it, oldest first; bounded.
-    pub evidence: &'a [Evidence],
+    /// What is held against it, and what was looked at and excused, oldest first; bounded.
+    pub evidence: Vec<&'a Evidence>,
     /// How many more packets counted than are kept.
     pub not_kept: u64,
     /// How many packets could not count: with a wrong checksum, or too long to verify it.
@@ -63,6 +71,39 @@ pub struct Dossier<'a> {
     pub suspect_until: Option<Timestamp>,
     /// How many distinct ports count at the moment.
     pub distinct_ports: u32,
+    /// How many of its probes a decoy answered.
+    pub decoys: u64,
+    /// The proven ports that count at the moment, in the order of their first contact; of the
+    /// ports of mail, the first one.
+    pub proven: Vec<Port>,
+    /// How many wrong acknowledgements came in its name, as far as they are remembered.
+    pub guesses: u64,
+    /// Until when no contact of it proves anything, for so many of them.
+    pub proof_suspended_until: Option<Timestamp>,
+    /// How many of its contacts were excused.
+    pub excused: u64,
+}
+
+impl<'a> Dossier<'a> {
+    /// This one together with what another detector knows of the same subject.
+    #[must_use]
+    pub fn with(mut self, other: Self) -> Self {
+        self.evidence.extend(other.evidence);
+        self.evidence.sort_by_key(|item: &&'a Evidence| item.at);
+        self.proven.extend(other.proven);
+        Self {
+            evidence: self.evidence,
+            not_kept: self.not_kept.saturating_add(other.not_kept),
+            uncountable: self.uncountable.saturating_add(other.uncountable),
+            suspect_until: self.suspect_until.max(other.suspect_until),
+            distinct_ports: self.distinct_ports.max(other.distinct_ports),
+            decoys: self.decoys.saturating_add(other.decoys),
+            proven: self.proven,
+            guesses: self.guesses.saturating_add(other.guesses),
+            proof_suspended_until: self.proof_suspended_until.max(other.proof_suspended_until),
+            excused: self.excused.saturating_add(other.excused),
+        }
+    }
 }
 
 /// Watches events; says what it concludes. Never sees a file or a socket.
@@ -74,11 +115,14 @@ pub trait Detector {
     /// New facts about this host.
     fn on_facts(&mut self, facts: &Facts);
 
-    /// Drops what has become worthless.
-    fn on_timeout(&mut self, now: Timestamp);
+    /// Judges what has waited long enough, and drops what has become worthless.
+    fn on_timeout(&mut self, now: Timestamp) -> Vec<Decision>;
 
     /// When [`Detector::on_timeout`] is worth calling.
     fn next_timeout(&self) -> Option<Timestamp>;
+
+    /// A ban of this subject has run out: what it rested on has been paid for.
+    fn on_ban_end(&mut self, subject: &Prefix);
 
     /// Forgets one subject, or everybody.
     fn forget(&mut self, subject: Option<Prefix>);
@@ -87,7 +131,7 @@ pub trait Detector {
     fn dossier(&self, now: Timestamp, subject: &Prefix) -> Option<Dossier<'_>>;
 
     /// The subjects that are suspects, in order.
-    fn suspects(&self, now: Timestamp) -> alloc::vec::Vec<Prefix>;
+    fn suspects(&self, now: Timestamp) -> Vec<Prefix>;
 
     /// The most that attackers can make it remember.
     fn bound(&self) -> Bound;
@@ -101,6 +145,6 @@ pub trait Detector {
 pub struct Bound {
     /// Subjects.
     pub subjects: usize,
-    /// Packets kept as evidence.
+    /// Packets kept: as evidence, or until they are judged.
     pub evidence: usize,
 }

@@ -3,6 +3,8 @@
 //! It follows the kernel's count with the model of [`crate::trigger`], keeps the packets that
 //! counted, and decides at the trigger. Where the kernel says that a source is further than the
 //! model thinks (copies are limited in a flood), the kernel is believed.
+//!
+//! It does not know whether a source's address is its own: see [`super::proof`].
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -42,6 +44,7 @@ struct Source {
     evidence: Vec<Evidence>,
     not_kept: u64,
     uncountable: u64,
+    decoys: u64,
 }
 
 impl ScanDetector {
@@ -66,10 +69,12 @@ impl ScanDetector {
             evidence: Vec::new(),
             not_kept: 0,
             uncountable: 0,
+            decoys: 0,
         });
         self.by_age.remove(&(source.last, subject));
         source.last = source.last.max(now);
         self.by_age.insert((source.last, subject));
+        source.decoys = source.decoys.saturating_add(u64::from(probe.decoy));
 
         if probe.checksum != Checksum::Good {
             // The host throws such a packet away: anyone can send it in anyone's name and learn
@@ -151,7 +156,11 @@ impl Detector for ScanDetector {
     fn on_event(&mut self, event: &Event, subject: Prefix) -> Option<Decision> {
         match &event.kind {
             EventKind::Probe(probe) => self.on_probe(event.at, probe, subject),
-            EventKind::Command(_) | EventKind::Facts(_) | EventKind::Held(_) => None,
+            EventKind::Contact(_)
+            | EventKind::Guess(_)
+            | EventKind::Command(_)
+            | EventKind::Facts(_)
+            | EventKind::Held(_) => None,
         }
     }
 
@@ -159,22 +168,27 @@ impl Detector for ScanDetector {
         self.rules = Rules::new(&self.policy, facts.ephemeral.clone());
     }
 
-    fn on_timeout(&mut self, now: Timestamp) {
+    fn on_timeout(&mut self, now: Timestamp) -> Vec<Decision> {
         while let Some((_, subject)) = self.by_age.first().copied() {
             let stale = self
                 .sources
                 .get(&subject)
                 .is_none_or(|source| source.watched.forgotten_at(&self.rules) <= now);
             if !stale {
-                return;
+                break;
             }
             self.remove(&subject);
         }
+        Vec::new()
     }
 
     fn next_timeout(&self) -> Option<Timestamp> {
         let (_, subject) = self.by_age.first()?;
         self.sources.get(subject).map(|source| source.watched.forgotten_at(&self.rules))
+    }
+
+    fn on_ban_end(&mut self, _: &Prefix) {
+        // The kernel's trigger knows nothing of bans: there the suspicion goes on, so here too.
     }
 
     fn forget(&mut self, subject: Option<Prefix>) {
@@ -189,11 +203,13 @@ impl Detector for ScanDetector {
 
     fn dossier(&self, now: Timestamp, subject: &Prefix) -> Option<Dossier<'_>> {
         self.sources.get(subject).map(|source| Dossier {
-            evidence: &source.evidence,
+            evidence: source.evidence.iter().collect(),
             not_kept: source.not_kept,
             uncountable: source.uncountable,
             suspect_until: source.watched.suspect_until(now),
             distinct_ports: source.watched.live(&self.rules, now),
+            decoys: source.decoys,
+            ..Dossier::default()
         })
     }
 

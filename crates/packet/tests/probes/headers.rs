@@ -35,6 +35,7 @@ fn a_probe_has_every_field() {
         flags: TcpFlags(0x29),
         checksum: Checksum::Good,
         stage: Some(Stage::Trigger),
+        decoy: false,
         bytes: packet.clone(),
     };
     assert_eq!(probe(&packet, Some(Stage::Trigger)), Ok(expected));
@@ -48,6 +49,7 @@ fn a_probe_has_every_field() {
         flags: TcpFlags(0),
         checksum: Checksum::Good,
         stage: None,
+        decoy: false,
         bytes: datagram[..Probe::KEPT].to_vec(),
     };
     assert_eq!(probe(&datagram, None), Ok(expected));

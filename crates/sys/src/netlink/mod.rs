@@ -4,8 +4,8 @@
 //! answers. The readers take any bytes at all: what does not parse ends the iteration, and nothing
 //! here panics.
 //!
-//! What it does not do: know a subsystem. Those are [`nft`](crate::nft),
-//! [`nflog`](crate::nflog) and [`route`](crate::route).
+//! What it does not do: know a subsystem. Those are [`nft`](crate::nft), [`nflog`](crate::nflog),
+//! [`route`](crate::route), [`interface`](crate::interface) and [`diag`](crate::diag).
 
 mod build;
 #[cfg(test)]

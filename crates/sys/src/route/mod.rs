@@ -1,14 +1,16 @@
-//! What this host's routing says: its addresses, its gateways, the prefixes on its links
-//! (rtnetlink(7)). Lists only, and no privilege needed.
+//! What this host's routing says: its addresses, its gateways, the prefixes on its links, and the
+//! route to one peer (rtnetlink(7)). No privilege needed.
 //!
 //! What it does not do: change anything, watch for changes, or resolve next-hop objects where the
 //! administrator switched their expansion off (`net.ipv4.nexthop_compat_mode=0`; on by default).
 
+mod metrics;
 mod read;
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 
+pub use metrics::{Metrics, Routes};
 pub use read::InterfaceAddress;
 
 use crate::netlink::{Builder, DUMP, Dump, Message, REQUEST, Socket};

@@ -90,6 +90,14 @@ fn unicast_route(message: Message<'_>) -> Option<Route<'_>> {
         .then(|| Route { family, destination_length, attributes: message.attributes(RTMSG) })
 }
 
+/// An address's family and bytes.
+pub(super) fn octets(address: IpAddr) -> (u8, Vec<u8>) {
+    match address {
+        IpAddr::V4(address) => (FAMILY4, address.octets().to_vec()),
+        IpAddr::V6(address) => (FAMILY6, address.octets().to_vec()),
+    }
+}
+
 /// Calls `each` with the gateway of every next hop, `None` for one on the link itself.
 fn next_hops(family: u8, attributes: Attributes<'_>, mut each: impl FnMut(Option<IpAddr>)) {
     let Some(multipath) = attributes.clone().get(RTA_MULTIPATH) else {

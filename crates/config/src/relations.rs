@@ -1,0 +1,123 @@
+//! What only several keys together can get wrong: one that is above its bound, which is another.
+//!
+//! Whether each of them can be read at all is [`crate::read`]'s business.
+
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::diagnostic::Problem;
+use crate::keys::{self, Key, Kind};
+use crate::{Config, duration, write};
+
+/// A key that was given.
+pub(crate) struct Seen {
+    /// Which one.
+    pub(crate) key: &'static Key,
+    /// Where its value stands.
+    pub(crate) span: Range<usize>,
+    /// Whether that could be read.
+    pub(crate) readable: bool,
+}
+
+/// Every relation that the configuration breaks, as far as its keys could be read.
+pub(crate) fn problems(config: &Config, seen: &[Seen]) -> Vec<Problem> {
+    let check = |table, below, above| {
+        let below = Side::of(table, below, config, seen)?;
+        let above = Side::of(table, above, config, seen)?;
+        broken(&below, &above, config)
+    };
+    // Of two limits the narrower one holds, so one that is given alone contradicts no default.
+    let given = |name| seen.iter().any(|seen| (seen.key.table, seen.key.name) == ("decoy", name));
+    let both = |below, above| {
+        if given(below) && given(above) { check("decoy", below, above) } else { None }
+    };
+    [
+        check("ban", "first", "limit"),
+        both("per_source", "per_network"),
+        both("per_network", "per_second"),
+        both("per_source", "per_second"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// One of the two keys of a relation.
+struct Side<'a> {
+    key: &'static Key,
+    size: Size,
+    /// `None` when its default holds.
+    span: Option<&'a Range<usize>>,
+}
+
+impl<'a> Side<'a> {
+    /// `None` when its value could not be read.
+    fn of(table: &str, name: &str, config: &Config, seen: &'a [Seen]) -> Option<Self> {
+        let key = keys::of(table).find(|key| key.name == name)?;
+        let seen = seen.iter().find(|seen| (seen.key.table, seen.key.name) == (table, name));
+        if seen.is_some_and(|seen| !seen.readable) {
+            return None;
+        }
+        Some(Self { key, size: Size::of(&key.kind, config)?, span: seen.map(|seen| &seen.span) })
+    }
+}
+
+impl fmt::Display for Side<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let default = if self.span.is_none() { " (its default)" } else { "" };
+        write!(f, "`{}`, {}{default}", self.key.path(), self.size)
+    }
+}
+
+/// A value that can be above another of its kind.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Size {
+    Count(u32),
+    Time(Duration),
+}
+
+impl Size {
+    fn of(kind: &Kind, config: &Config) -> Option<Self> {
+        match kind {
+            Kind::Count(_, field) => Some(Self::Count((field.get)(config))),
+            Kind::Time(_, field) => Some(Self::Time((field.get)(config))),
+            _ => None,
+        }
+    }
+
+    /// The words for less and more of it.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Count(_) => ("less", "more"),
+            Self::Time(_) => ("shorter", "longer"),
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(number) => number.fmt(f),
+            Self::Time(span) => f.write_str(&duration::format(*span)),
+        }
+    }
+}
+
+/// What is wrong when `below` is above `above`. When both are at their defaults, nothing is.
+fn broken(below: &Side<'_>, above: &Side<'_>, config: &Config) -> Option<Problem> {
+    let span = above.span.or(below.span).filter(|_| above.size < below.size)?;
+    let (less, more) = above.size.words();
+    let value = |side: &Side<'_>| write::value(&side.key.kind, config);
+    // Who gave only one of the two means that one.
+    let remedy = if below.span.is_none() {
+        format!("write `{} = {}` or {less}", below.key.name, value(above))
+    } else {
+        format!("write `{} = {}` or {more}", above.key.name, value(below))
+    };
+    Some(Problem {
+        span: span.clone(),
+        message: format!("{above}, is {less} than {below}"),
+        remedy,
+    })
+}

@@ -1,0 +1,82 @@
+//! The operator's commands. They pass the never-ban set like everything else, and need no proof;
+//! connections that exist are left alone.
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::Engine;
+use crate::event::Command;
+use crate::ledger::{Ban, Origin};
+use crate::net::Prefix;
+use crate::output::{BlockOp, Notice, Refusal, Release};
+use crate::time::Timestamp;
+
+impl Engine {
+    pub(super) fn command(&mut self, at: Timestamp, command: &Command) {
+        match command {
+            Command::Ban { subject, length, reason } => {
+                self.ban_by_operator(at, *subject, *length, reason);
+            }
+            Command::Unban(addr) => {
+                let subject =
+                    self.ban_of(*addr).map_or(self.keying.subject(*addr), |ban| ban.subject);
+                self.unban(at, subject, Release::Operator);
+            }
+            Command::UnbanAll => self.unban_all(at),
+        }
+    }
+
+    /// In one batch, however many they are.
+    fn unban_all(&mut self, at: Timestamp) {
+        let mut subjects: Vec<Prefix> = self.ledger.bans().map(|ban| ban.subject).collect();
+        let mut ops: Vec<BlockOp> = subjects.iter().copied().map(BlockOp::Unblock).collect();
+        // Also those that only the kernel knows of.
+        ops.push(BlockOp::PardonAll);
+        self.apply(ops);
+        for detector in &mut self.detectors {
+            subjects.extend(detector.suspects(at));
+            detector.forget(None);
+        }
+        subjects.sort_unstable();
+        subjects.dedup();
+        for subject in subjects {
+            let was_banned = self.ledger.lift(at, &subject, false).is_some();
+            let by = Release::Operator;
+            self.announce(Notice::Unbanned { at, subject, was_banned, by });
+        }
+    }
+
+    fn ban_by_operator(
+        &mut self,
+        at: Timestamp,
+        asked: Prefix,
+        length: Option<Duration>,
+        reason: &str,
+    ) {
+        let subject = self.keying.subject(asked.addr());
+        if !subject.covers(&asked) {
+            self.refuse(at, asked, Refusal::TooWide);
+            return;
+        }
+        if let Some(member) = self.never.hit(&subject).cloned() {
+            self.refuse(at, subject, Refusal::Never(member));
+            return;
+        }
+        if self.ledger.get(&subject).is_none() && !self.make_room(at) {
+            self.refuse(at, subject, Refusal::LedgerFull);
+            return;
+        }
+        let (level, end) = self.ledger.sentence(at, &subject, &self.policy.ban);
+        let (evidence, not_kept) = self.held_against(&subject);
+        self.ban(Ban {
+            subject,
+            source: asked.addr(),
+            start: at,
+            end: length.map_or(end, |length| Some(at.plus(length))),
+            level,
+            origin: Origin::Operator(reason.into()),
+            evidence,
+            not_kept,
+        });
+    }
+}
