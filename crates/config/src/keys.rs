@@ -229,14 +229,14 @@ pub(crate) static KEYS: [Key; 25] = [
         table: "decoy",
         name: "per_network",
         kind: Kind::Count(RATE, field!(policy.decoy.per_network)),
-        why: "How many of them for the neighbours of one source (an IPv4 /24, an IPv6 /48); not \
-              more than `per_second`.",
+        why: "How many of them for the neighbours of one source (an IPv4 /24, an IPv6 /48). The \
+              narrowest of the three bounds holds.",
     },
     Key {
         table: "decoy",
         name: "per_source",
         kind: Kind::Count(RATE, field!(policy.decoy.per_source)),
-        why: "How many of them for one source; not more than `per_network`.",
+        why: "How many of them for one source.",
     },
     Key {
         table: "ban",

@@ -65,13 +65,18 @@ impl Visits {
         self.waiting.push_back(visit);
     }
 
-    /// A listener has answered. Its port may have been translated on the way in, so it is known
-    /// again by whom it answers, and what it acknowledges.
+    /// A listener has answered. (One whose port is translated on the way out is not known again here;
+    /// but it has a connection by now, and so gets no decoy either.)
     pub(super) fn passed(&mut self, answer: &TcpSegment<'_>) {
         let peer = SocketAddr::new(answer.destination, answer.port);
+        let local = SocketAddr::new(answer.source, answer.source_port);
         let sequence = answer.acknowledgment.wrapping_sub(1);
-        let found =
-            |visit: &Visit| visit.opening && visit.peer == peer && visit.sequence == sequence;
+        // Scanners send all their SYNs from one port, with one sequence number.
+        let found = |visit: &Visit| {
+            visit.opening
+                && (visit.peer, visit.local) == (peer, local)
+                && visit.sequence == sequence
+        };
         for visit in self.waiting.iter().filter(|visit| found(visit)) {
             let pair = (visit.peer.ip(), visit.local.port());
             if self.answered.insert(pair) {
@@ -107,6 +112,9 @@ impl Visits {
 
 #[cfg(test)]
 mod tests {
+    use vauban_engine::event::Checksum;
+    use vauban_engine::flags::TcpFlags;
+
     use super::*;
 
     fn visit(number: u32, since: Timestamp) -> Visit {
@@ -134,6 +142,40 @@ mod tests {
         assert_eq!(visits.next(start), None);
         visits.add(visit(2, start));
         assert_eq!(visits.due(start.plus(AT_LAST), false).len(), 1);
+    }
+
+    /// A listener's answer to [`visit`] number `number`, from `port`.
+    fn answer(number: u32, port: u16) -> TcpSegment<'static> {
+        TcpSegment {
+            source: [192, 0, 2, 1].into(),
+            destination: [192, 0, 2, 2].into(),
+            source_port: port,
+            port: 4000,
+            sequence: 7,
+            acknowledgment: number + 1,
+            flags: TcpFlags(TcpFlags::SYN.0 | TcpFlags::ACK.0),
+            reserved: 0,
+            options: &[],
+            payload: &[],
+            checksum: Checksum::Good,
+            traffic_class: 0,
+            ip_options: false,
+        }
+    }
+
+    #[test]
+    fn a_listener_answers_for_itself_alone() {
+        let start = Timestamp::from_secs(1);
+        let mut visits = Visits::default();
+        // As nmap does: all from one port, with one sequence number.
+        let hidden =
+            Visit { local: SocketAddr::new([192, 0, 2, 1].into(), 3306), ..visit(9, start) };
+        visits.add(hidden.clone());
+        visits.add(visit(9, start));
+        visits.passed(&answer(9, 22));
+        assert!(visits.has_answered(&visit(9, start)) && !visits.has_answered(&hidden));
+        let due = visits.due(start.plus(WAIT), true);
+        assert_eq!(due.iter().map(|visit| visit.local.port()).collect::<Vec<_>>(), [3306]);
     }
 
     #[test]
