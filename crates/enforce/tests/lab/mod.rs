@@ -137,6 +137,9 @@ impl Lab {
             let mut service = Service::new(build(EnforcerKind::Nftables).unwrap());
             let reply = service.handle(Request::Load(Box::new(policy), Facts::default()));
             assert_eq!(reply, Reply::Done);
+            // Nobody answers here, but copies for decoys are what is looked at.
+            let answering = Request::Answering(Duration::from_secs(600));
+            assert_eq!(service.handle(answering), Reply::Done);
             (socket, service)
         })
         .join()
