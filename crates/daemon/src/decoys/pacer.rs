@@ -13,6 +13,12 @@ use vauban_engine::Timestamp;
 /// processors: at 40 microseconds it reads practically all of them, back to back less than half.
 const APART: Duration = Duration::from_micros(40);
 
+/// The same while many wait: a scanner does not listen for ever after its last SYN.
+const CLOSER: Duration = Duration::from_micros(25);
+
+/// Above this share of its queue many wait: some thousands.
+const MANY: f64 = 0.05;
+
 /// Decoys that may go at once: they fit anywhere.
 const AT_ONCE: u32 = 4;
 
@@ -29,11 +35,13 @@ pub(super) struct Pacer {
     /// When all decoys sent so far would have gone, had they been kept apart.
     paid: Timestamp,
     hurrying: bool,
+    many: bool,
 }
 
 impl Pacer {
     /// How full the queue is.
     pub(super) fn backlog(&mut self, share: f64) {
+        self.many = share >= MANY;
         self.hurrying = share >= if self.hurrying { CALM } else { HURRY };
     }
 
@@ -43,7 +51,8 @@ impl Pacer {
             return None;
         }
         let ahead = self.paid.since(now);
-        self.paid = self.paid.max(now).plus(APART);
+        let apart = if self.many { CLOSER } else { APART };
+        self.paid = self.paid.max(now).plus(apart);
         Some(ahead.saturating_sub(APART * (AT_ONCE - 1)))
     }
 }
