@@ -121,7 +121,7 @@ fn decoys(status: &Value) -> Vec<String> {
     let counter = |name: &str| number(status, &format!("/kernel/counters/{name}/packets"));
     if counter("suspect_too_fast") > 0 {
         let text = format!(
-            "{} packets of suspects were dropped because they came too fast to be answered",
+            "{} SYNs of suspects were dropped because they could not be answered in time",
             counter("suspect_too_fast")
         );
         lines.push(format!("  {}", paint(WARN, &text)));

@@ -18,15 +18,10 @@ const CONTACTS_EACH: u32 = 64;
 /// How many more may come at once: a connect scan's first moments.
 const CONTACTS_BURST: u32 = 256;
 
-/// Whether suspects' acknowledgements are looked at: in a dry run nobody was told anything that
-/// they could acknowledge.
-pub(super) fn hears_contacts(policy: &Policy) -> bool {
+/// Whether decoys are really sent: in a dry run nobody is told anything that he could acknowledge,
+/// or among which a hidden listener would stand out.
+pub(super) fn sends_decoys(policy: &Policy) -> bool {
     plays_decoys(policy) && policy.enforcement == Enforcement::Enforce
-}
-
-/// Whether listeners that the host's own filter hides are hidden among decoys.
-pub(super) fn hides_listeners(policy: &Policy) -> bool {
-    hears_contacts(policy)
 }
 
 /// A SYN's copy that user space answers; the packet's way ends here. Without effect on other
@@ -71,7 +66,7 @@ pub(super) fn lane_chains(w: &mut Writer, policy: &Policy, lane: Lane) {
     w.note("A suspect at a port with a listener. The copy tells user space to watch for the");
     w.note("answer: if there is none, the host's own filter hides that port, and a decoy must.");
     w.block(&format!("chain visit{s}"), |w| {
-        if hides_listeners(policy) {
+        if sends_decoys(policy) {
             w.line("# what decoys do not answer, as it is not known what a listener would");
             w.line(match lane {
                 Lane::V4 => "meta l4proto tcp ip hdrlength != 5 goto refuse",
@@ -95,7 +90,7 @@ pub(super) fn lane_chains(w: &mut Writer, policy: &Policy, lane: Lane) {
             w.line("accept");
         }
     });
-    if hears_contacts(policy) {
+    if sends_decoys(policy) {
         w.note("A suspect acknowledges something. What no socket owns may answer a decoy.");
         let guess = format!(
             "update @guess{s} {{ {key} limit rate over {CONTACTS_EACH}/second burst \
@@ -137,7 +132,7 @@ pub(super) fn lane_chains(w: &mut Writer, policy: &Policy, lane: Lane) {
 
 /// What suspects are told by others than us.
 pub(super) fn told(w: &mut Writer, policy: &Policy) {
-    if !hides_listeners(policy) {
+    if !sends_decoys(policy) {
         return;
     }
     w.note(

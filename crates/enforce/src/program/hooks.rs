@@ -62,7 +62,7 @@ fn input(w: &mut Writer, policy: &Policy) {
         let (s, key) = (lane.suffix(), lane.key());
         w.block(&format!("chain known{s}"), |w| {
             w.line(&format!("{key} @banned{s} goto banned"));
-            if decoys::hears_contacts(policy) {
+            if decoys::sends_decoys(policy) {
                 w.line(&format!("tcp flags & (rst | ack) == ack goto contact{s}"));
             }
         });
@@ -96,12 +96,12 @@ fn forward(w: &mut Writer, policy: &Policy) {
 fn leaving(w: &mut Writer, policy: &Policy) {
     w.note("What is asked by UDP, so that late answers are known as such: after source address");
     w.note("translation, so for hosts behind this one too. From well-known ports servers answer.");
-    if decoys::hides_listeners(policy) {
+    if decoys::sends_decoys(policy) {
         w.note("And what suspects are told: what lets hidden listeners stand out.");
     }
     w.block("chain leaving", |w| {
         w.line("type filter hook postrouting priority srcnat + 10; policy accept;");
-        if decoys::hides_listeners(policy) {
+        if decoys::sends_decoys(policy) {
             w.line("tcp flags & (syn | rst) == 0 accept");
             w.line("meta l4proto udp goto asked");
             for lane in Lane::ALL {

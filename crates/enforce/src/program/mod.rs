@@ -65,7 +65,7 @@ pub mod counter {
     pub const REFUSED: &str = "suspect_connections";
     /// Suspects' probes that a decoy was to answer.
     pub const DECOYS: &str = "decoys";
-    /// Suspects' new connections that were dropped because their source was too fast.
+    /// Suspects' SYNs that were dropped because their source was too fast, or nobody answered.
     pub const STRAINED: &str = "suspect_too_fast";
     /// Suspects' new connections to ports with a listener, let through.
     pub const VISITS: &str = "suspect_visits";
