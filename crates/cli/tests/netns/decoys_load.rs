@@ -37,7 +37,7 @@ fn a_scan_that_is_too_fast_meets_silence_everywhere_until_it_slows_down() {
     assert_eq!(lab.reach("scanner", VICTIM, 81), Reached::Open, "a decoy again");
     assert_is_suspect(&vauban, SCANNER);
     let text = vauban.verb("status").success();
-    assert!(text.contains("they came too fast to be answered"), "{text}");
+    assert!(text.contains("they could not be answered in time"), "{text}");
 }
 
 /// The daemon's own process, and those that it was started through.
