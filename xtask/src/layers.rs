@@ -50,7 +50,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "vauban-sys",
         workspace: &[],
-        external: &["libc"],
+        external: &["caps", "landlock", "libc", "seccompiler"],
         reason: "the only unsafe code knows no word of the domain, so that it can be reviewed alone",
     },
     Layer {
@@ -69,14 +69,15 @@ const LAYERS: &[Layer] = &[
             "vauban-sys",
             "vauban-enforce",
         ],
-        external: &["anstyle", "jiff", "serde", "serde_json", "signal-hook"],
+        external: &["anstyle", "jiff", "rusqlite", "serde", "serde_json", "signal-hook"],
         reason: "the shell that moves data between the others: dates for people, JSON for \
-                 programs, signals; no async runtime, its sources are few and live long",
+                 programs, signals, a database for what outlives it; no async runtime, its sources are \
+                 few and live long",
     },
     Layer {
         name: "vauban-cli",
         workspace: PRODUCT,
-        external: &["clap", "serde_json", "signal-hook"],
+        external: &["clap", "clap_complete", "clap_mangen", "serde_json", "signal-hook"],
         reason: "the outermost shell: it may see everything and nobody imports it",
     },
     Layer {

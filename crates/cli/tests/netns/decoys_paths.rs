@@ -16,9 +16,11 @@ use crate::services::Services;
 fn decoys_and_proof(lab: &Lab, vauban: &Vauban, from: &str, to: IpAddr, as_: IpAddr, closed: &str) {
     let six = if to.is_ipv6() { "-6" } else { "" };
     let report = Report::nmap(lab, from, &format!("{six} -sS -p 101-150 {to}"));
-    // Processors may swap packets on their way, so these need not be the first two.
+    // Processors may swap packets on their way, so these need not be the first two. And where two
+    // of them meet the first two packets at the same moment, the second is taken for one too many:
+    // then there is but one below the trigger.
     let below = report.except("open", 101..=150);
-    assert_eq!(below.len(), 2, "{report:?}");
+    assert!((1..=2).contains(&below.len()), "{report:?}");
     assert_eq!(report.except(closed, below), [0; 0], "{report:?}");
     vauban.settle();
     assert_is_suspect(vauban, as_);
