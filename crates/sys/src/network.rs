@@ -57,6 +57,12 @@ impl NetworkSender {
         Ok(Self { fd })
     }
 
+    /// Takes over a sender that another process has opened and handed to us.
+    #[must_use]
+    pub fn inherited(fd: OwnedFd) -> Self {
+        Self { fd }
+    }
+
     /// Sends packets in their order, never waits, and returns how many the kernel took.
     ///
     /// A packet that cannot be sent is left out and those after it are still sent: its interface
@@ -118,6 +124,12 @@ fn send_chunk(fd: BorrowedFd<'_>, packets: &[(sockaddr_ll, &[u8])]) -> usize {
 }
 
 /// Where a packet goes, unless it is no IP packet or its link address is too long.
+impl AsFd for NetworkSender {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
 fn address(out: &Outgoing<'_>) -> Option<sockaddr_ll> {
     let protocol = match out.packet.first()? >> 4 {
         4 => libc::ETH_P_IP,

@@ -26,6 +26,9 @@ pub struct Message<'a> {
     pub flags: u16,
     /// The number of the request this answers; 0 for what nobody asked for.
     pub sequence: u32,
+    /// Of an answer, the port that asked; of a notice, the port that caused it; 0 for the kernel
+    /// (`nlmsg_pid`).
+    pub port: u32,
     /// What follows the header, padding excluded.
     pub payload: &'a [u8],
 }
@@ -58,9 +61,10 @@ impl<'a> Iterator for Messages<'a> {
         let kind = native16(self.0, 4)?;
         let flags = native16(self.0, 6)?;
         let sequence = native32(self.0, 8)?;
+        let port = native32(self.0, 12)?;
         let payload = self.0.get(MESSAGE_HEADER..length)?;
         self.0 = after(self.0, length);
-        Some(Message { kind, flags, sequence, payload })
+        Some(Message { kind, flags, sequence, port, payload })
     }
 }
 
@@ -204,13 +208,16 @@ mod tests {
     fn error_numbers_are_never_mistaken_for_success() {
         let with = |code: i32| {
             let bytes = code.to_ne_bytes();
-            Message { kind: 2, flags: 0, sequence: 0, payload: &bytes }.error()
+            Message { kind: 2, flags: 0, sequence: 0, port: 0, payload: &bytes }.error()
         };
         assert_eq!(with(0), Some(0));
         assert_eq!(with(-2), Some(2));
         assert_eq!(with(5), Some(libc::EPROTO));
         assert_eq!(with(i32::MIN), Some(libc::EPROTO));
-        assert_eq!(Message { kind: 2, flags: 0, sequence: 0, payload: &[1] }.error(), None);
+        assert_eq!(
+            Message { kind: 2, flags: 0, sequence: 0, port: 0, payload: &[1] }.error(),
+            None
+        );
     }
 
     #[test]

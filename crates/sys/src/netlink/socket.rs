@@ -4,7 +4,7 @@
 //! told apart by sequence numbers, which are never used twice, so that what an abandoned request
 //! left behind is not taken for an answer to the next one.
 //!
-//! What it does not do: multicast groups, or several requests in flight.
+//! What it does not do: join multicast groups (their door adds that to what it opens here), or several requests in flight.
 
 use std::fmt;
 use std::io;
@@ -60,6 +60,32 @@ impl Socket {
         socket::limit_wait(fd.as_fd(), REPLY_LIMIT)?;
         connect_to_kernel(fd.as_fd())?;
         Ok(Self { fd, reply: vec![0; REPLY_BYTES], sequence: 0, unsettled: false })
+    }
+
+    /// Takes over a socket that was [opened](Self::open) by another process and handed to us.
+    #[must_use]
+    pub(crate) fn inherited(fd: OwnedFd) -> Self {
+        Self { fd, reply: vec![0; REPLY_BYTES], sequence: 0, unsettled: false }
+    }
+
+    /// The port that the kernel gave this socket (netlink(7)): unique among the sockets of this
+    /// protocol that are open in the network namespace, and never 0.
+    ///
+    /// # Errors
+    /// Those of getsockname(2), none of which is expected.
+    pub fn port(&self) -> io::Result<u32> {
+        let mut address = empty_address();
+        let mut length = socket::length_of::<libc::sockaddr_nl>();
+        // SAFETY: both pointers are to live locals, and `length` is the size of `address`, so the
+        // kernel writes no further than `address`.
+        socket::checked(unsafe {
+            libc::getsockname(
+                self.fd.as_raw_fd(),
+                ptr::from_mut(&mut address).cast(),
+                &raw mut length,
+            )
+        })?;
+        Ok(address.nl_pid)
     }
 
     /// The next unused sequence number. Zero is left out: the kernel uses it for notices.
@@ -232,12 +258,16 @@ fn outcome(message: Message<'_>) -> io::Result<()> {
     }
 }
 
+/// Port and groups 0, which is the address of the kernel, and no family yet.
+fn empty_address() -> libc::sockaddr_nl {
+    // SAFETY: `sockaddr_nl` is plain integers, for which all bits zero is a value.
+    unsafe { std::mem::zeroed() }
+}
+
 /// Connects to port 0. From then on the kernel refuses datagrams to this socket from any other
 /// port (`netlink_getsockbyportid()`), so that every answer read here is the kernel's.
 fn connect_to_kernel(fd: BorrowedFd<'_>) -> io::Result<()> {
-    // SAFETY: `sockaddr_nl` is plain integers, for which all bits zero is a value; it leaves port
-    // and groups at 0, which is the address of the kernel.
-    let mut address: libc::sockaddr_nl = unsafe { std::mem::zeroed() };
+    let mut address = empty_address();
     address.nl_family = libc::AF_NETLINK.try_into().map_err(io::Error::other)?;
     // SAFETY: the pointer and the length describe `address`, which lives through the call.
     socket::checked(unsafe {

@@ -15,7 +15,7 @@ mod copy;
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 pub use copy::Copy;
@@ -107,6 +107,12 @@ impl NflogSocket {
                 Ok(Self { socket, rooms: vec![0; ROOM * BATCH] })
             }
         }
+    }
+
+    /// Takes over a bound socket that another process has opened and handed to us.
+    #[must_use]
+    pub fn inherited(fd: OwnedFd) -> Self {
+        Self { socket: Socket::inherited(fd), rooms: vec![0; ROOM * BATCH] }
     }
 
     /// Hands the copies that have come to `each`: waits for the first up to 250 ms (by the

@@ -1,7 +1,9 @@
 //! Elements of `nf_tables` sets in tables of family `inet`, by netlink: no C library, no child
 //! process. One commit of one element takes a few microseconds, a forked `nft` milliseconds.
 //!
-//! [`Nft::commit`] changes sets, [`Nft::dump`], [`Nft::counters`] and [`Nft::table_exists`] look.
+//! [`Nft::commit`] changes sets, [`Nft::dump`], [`Nft::counters`], [`Nft::chains`],
+//! [`Nft::sets`], [`Nft::rules`] and [`Nft::table_exists`] look.
+//! [`watch`] tells of commits by anybody.
 //! Everything needs `CAP_NET_ADMIN` in the user namespace that owns the network namespace.
 //!
 //! What it does not do: create tables, sets, chains or rules (they are text, and `nft` reads it),
@@ -13,18 +15,24 @@
 //! `ipv4_addr . inet_service` is four bytes, two bytes and two zero bytes.
 
 mod batch;
+mod inventory;
 mod operation;
 mod read;
 mod uapi;
+pub mod watch;
 
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
+pub use inventory::SetInfo;
 pub use operation::SetOp;
 pub use read::{Counter, Element};
 
 use crate::netlink::{self, Builder, Dump, Messages, Socket};
+
+/// `struct nfgenmsg` before the attributes of every message.
+const HEADER: usize = 4;
 
 /// What the send buffer is asked for: one atomic batch of about 700,000 IPv6 elements. The kernel
 /// doubles the figure for its own bookkeeping, so the limit of a batch is about twice this.
@@ -165,6 +173,46 @@ impl Nft {
             read::rule,
         )?;
         Ok(handles)
+    }
+
+    /// The names of a table's chains. Empty without such a table.
+    ///
+    /// # Errors
+    /// [`ResourceBusy`](io::ErrorKind::ResourceBusy): as [`dump`](Self::dump).
+    pub fn chains(&mut self, table: &str) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        self.list(
+            |request, sequence| inventory::request_chains(request, sequence, table),
+            &mut names,
+            |message, names| inventory::chain(message, table, names),
+        )?;
+        Ok(names)
+    }
+
+    /// A table's sets and maps, without those that are written inside rules and have no name.
+    /// Empty without such a table.
+    ///
+    /// # Errors
+    /// [`ResourceBusy`](io::ErrorKind::ResourceBusy): as [`dump`](Self::dump).
+    pub fn sets(&mut self, table: &str) -> io::Result<Vec<SetInfo>> {
+        let mut sets = Vec::new();
+        let listed = self.list(
+            |request, sequence| inventory::request_sets(request, sequence, table),
+            &mut sets,
+            |message, sets| inventory::set(message, table, sets),
+        );
+        match listed {
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(Vec::new()),
+            listed => listed.map(|()| sets),
+        }
+    }
+
+    /// The netlink port of this connection, by which [`watch`] says whose a commit was.
+    ///
+    /// # Errors
+    /// Those of getsockname(2), none of which is expected.
+    pub fn port(&self) -> io::Result<u32> {
+        self.socket.port()
     }
 
     /// Whether there is a table of this name in family `inet`.

@@ -5,11 +5,9 @@
 use std::io;
 use std::time::Duration;
 
+use super::HEADER;
 use super::uapi::{self, element, list, object};
 use crate::netlink::{ACK, Attributes, Builder, DUMP, Message, REQUEST, netfilter_header};
-
-/// `struct nfgenmsg` before the attributes of every message.
-const HEADER: usize = 4;
 
 /// An element of a set.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,11 +15,16 @@ pub(super) const BATCH_RESOURCE: u16 = 10;
 pub(super) const NEW_TABLE: u16 = netfilter_type(SUBSYSTEM, 0);
 pub(super) const GET_TABLE: u16 = netfilter_type(SUBSYSTEM, 1);
 pub(super) const DELETE_TABLE: u16 = netfilter_type(SUBSYSTEM, 2);
+pub(super) const NEW_CHAIN: u16 = netfilter_type(SUBSYSTEM, 3);
+pub(super) const GET_CHAIN: u16 = netfilter_type(SUBSYSTEM, 4);
 pub(super) const NEW_RULE: u16 = netfilter_type(SUBSYSTEM, 6);
 pub(super) const GET_RULE: u16 = netfilter_type(SUBSYSTEM, 7);
+pub(super) const NEW_SET: u16 = netfilter_type(SUBSYSTEM, 9);
+pub(super) const GET_SET: u16 = netfilter_type(SUBSYSTEM, 10);
 pub(super) const NEW_ELEMENT: u16 = netfilter_type(SUBSYSTEM, 12);
 pub(super) const GET_ELEMENT: u16 = netfilter_type(SUBSYSTEM, 13);
 pub(super) const DELETE_ELEMENT: u16 = netfilter_type(SUBSYSTEM, 14);
+pub(super) const NEW_GENERATION: u16 = netfilter_type(SUBSYSTEM, 15);
 pub(super) const GET_GENERATION: u16 = netfilter_type(SUBSYSTEM, 16);
 pub(super) const NEW_OBJECT: u16 = netfilter_type(SUBSYSTEM, 18);
 pub(super) const GET_OBJECT: u16 = netfilter_type(SUBSYSTEM, 19);
@@ -35,9 +40,32 @@ pub(super) mod rule {
     pub(in super::super) const HANDLE: u16 = 3;
 }
 
+/// `NFTA_CHAIN_*`.
+pub(super) mod chain {
+    pub(in super::super) const TABLE: u16 = 1;
+    pub(in super::super) const NAME: u16 = 3;
+}
+
+/// `NFTA_SET_*`.
+pub(super) mod set {
+    pub(in super::super) const TABLE: u16 = 1;
+    pub(in super::super) const NAME: u16 = 2;
+    pub(in super::super) const FLAGS: u16 = 3;
+    pub(in super::super) const KEY_TYPE: u16 = 4;
+    pub(in super::super) const KEY_LENGTH: u16 = 5;
+    pub(in super::super) const DESCRIPTION: u16 = 9;
+    pub(in super::super) const TIMEOUT: u16 = 11;
+    /// `NFTA_SET_DESC_SIZE`, inside [`DESCRIPTION`].
+    pub(in super::super) const SIZE: u16 = 1;
+    /// `NFT_SET_ANONYMOUS`, a bit of [`FLAGS`]: written inside a rule, without a name.
+    pub(in super::super) const ANONYMOUS: u32 = 1;
+}
+
 /// `NFTA_GEN_*`.
 pub(super) mod generation {
     pub(in super::super) const ID: u16 = 1;
+    pub(in super::super) const PROCESS: u16 = 2;
+    pub(in super::super) const PROCESS_NAME: u16 = 3;
 }
 
 /// `NFTA_SET_ELEM_LIST_*`.
