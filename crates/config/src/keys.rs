@@ -10,7 +10,7 @@ use std::time::Duration;
 use vauban_engine::Port;
 use vauban_engine::policy::{Afterwards, Allowed, Enforcement, Exclude, Trigger, Unproven};
 
-use crate::Config;
+use crate::{AtStop, Config};
 
 /// One key.
 pub(crate) struct Key {
@@ -53,10 +53,14 @@ pub(crate) enum Kind {
     Unproven(Field<Unproven>),
     /// One of [`AFTERWARDS`]'s words.
     Afterwards(Field<Afterwards>),
+    /// One of [`AT_STOP`]'s words.
+    AtStop(Field<AtStop>),
     /// `33434-33534`.
     PortRange(Field<RangeInclusive<u16>>),
     /// An absolute path that fits a socket's address.
     Socket(Field<PathBuf>),
+    /// An absolute path of a file.
+    File(Field<PathBuf>),
 }
 
 /// A place in [`Config`].
@@ -84,9 +88,17 @@ pub(crate) const UNPROVEN: [(&str, Unproven); 3] =
 pub(crate) const AFTERWARDS: [(&str, Afterwards); 2] =
     [("silence", Afterwards::Silence), ("reset", Afterwards::Reset)];
 
+/// The words for [`AtStop`].
+pub(crate) const AT_STOP: [(&str, AtStop); 2] =
+    [("remove", AtStop::Remove), ("leave", AtStop::Leave)];
+
 /// The longest path that fits a unix socket's address with its final zero byte: unix(7),
 /// `sun_path`.
 pub(crate) const LONGEST_SOCKET: usize = 107;
+
+/// The longest path that the kernel takes, with room for what a database's own files are called
+/// behind it: `PATH_MAX`.
+pub(crate) const LONGEST_PATH: usize = 4000;
 
 /// Decoys per second. From 1, because 0 would be [`Unproven::Drop`] under another name; a gigabit
 /// line carries 1.5 million of the smallest packets.
@@ -104,11 +116,12 @@ const fn seconds(n: u64) -> Duration {
 }
 
 /// The tables, in the order of the manual, each with what its keys are about.
-pub(crate) const TABLES: [(&str, &str); 6] = [
+pub(crate) const TABLES: [(&str, &str); 7] = [
     ("", "What is protected, and whom it must never hit."),
     ("trigger", "When a source becomes a suspect."),
     ("decoy", "How decoys play for suspects, and what a proven contact is worth."),
     ("ban", "How long bans are: the first one, then `factor` times the last one, up to `limit`."),
+    ("store", "Where bans outlive the daemon, with what they rest on."),
     (
         "kernel",
         "How much room the kernel program gets, because attackers decide how full its sets get. \
@@ -119,7 +132,7 @@ pub(crate) const TABLES: [(&str, &str); 6] = [
 ];
 
 /// All keys, in the order of the manual.
-pub(crate) static KEYS: [Key; 25] = [
+pub(crate) static KEYS: [Key; 29] = [
     Key {
         table: "",
         name: "dry_run",
@@ -261,6 +274,34 @@ pub(crate) static KEYS: [Key; 25] = [
         name: "memory",
         kind: Kind::Time(Duration::ZERO..=seconds(365 * DAY), field!(policy.ban.memory)),
         why: "How long after the end of a ban its source still counts as a repeat offender.",
+    },
+    Key {
+        table: "ban",
+        name: "at_stop",
+        kind: Kind::AtStop(field!(at_stop)),
+        why: "What becomes of bans in the kernel when the daemon is told to stop: `\"remove\"` \
+              takes them away with everything else of Vauban's, `\"leave\"` leaves them until they \
+              run out. The next start restores what is left of them either way.",
+    },
+    Key {
+        table: "store",
+        name: "path",
+        kind: Kind::File(field!(store.path)),
+        why: "The database: an absolute path, in a directory that belongs to the daemon alone.",
+    },
+    Key {
+        table: "store",
+        name: "history",
+        kind: Kind::Time(seconds(DAY)..=seconds(3650 * DAY), field!(store.history)),
+        why: "How long a ban that is over is remembered, with its evidence.",
+    },
+    Key {
+        table: "store",
+        name: "megabytes",
+        // Below 16 the bans in force of a large attack find no room.
+        kind: Kind::Count(16..=65_536, field!(store.megabytes)),
+        why: "How large the database may become, in MiB: then what is over longest is forgotten \
+              earlier. Bans in force are never.",
     },
     Key {
         table: "kernel",

@@ -3,12 +3,12 @@
 //! ```text
 //! file ─► load ─► toml ─► syntax (its errors)  ─┐
 //!                   └───► document ─► read ─────┴─► Config, or all diagnostics
-//!                            keys ──┴─► write, render (example file, reference)
+//!                            keys ──┴─► write, render (example file, reference, man page)
 //! ```
 //!
 //! [`parse`] takes a text and gives a whole [`Config`] or everything that is wrong with the text;
 //! there is no half of a configuration. A text that says nothing is [`Config::default`].
-//! One table, `keys`, feeds the reader, the example file and the reference manual.
+//! One table, `keys`, feeds the reader, the example file, the reference and the man page.
 //!
 //! What it does not do: look at the host, ask a clock, resolve names, or read files other than
 //! through [`Files`].
@@ -32,13 +32,14 @@ mod syntax;
 mod write;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use toml::de::DeTable;
 use vauban_engine::Policy;
 
 pub use diagnostic::Diagnostic;
 pub use load::{DEFAULT_PATH, Disk, Failure, Files, Loaded, load};
-pub use render::{example, reference};
+pub use render::{example, manual, reference};
 pub use write::show;
 
 use diagnostic::Problem;
@@ -51,6 +52,44 @@ pub struct Config {
     pub policy: Policy,
     /// Where the daemon takes commands.
     pub control: Control,
+    /// Where bans outlive the daemon.
+    pub store: Store,
+    /// What becomes of bans in the kernel when the daemon is told to stop.
+    pub at_stop: AtStop,
+}
+
+/// Where bans outlive the daemon, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Store {
+    /// The database: an absolute path. Its directory is the daemon's own.
+    pub path: PathBuf,
+    /// How long a ban that is over is remembered.
+    pub history: Duration,
+    /// How large the database may become, in MiB.
+    pub megabytes: u32,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            path: PathBuf::from("/var/lib/vauban/vauban.db"),
+            // A quarter of a year: who asks why somebody was banned asks by then.
+            history: Duration::from_secs(90 * 24 * 60 * 60),
+            megabytes: 256,
+        }
+    }
+}
+
+/// What becomes of bans in the kernel when the daemon is told to stop. They are in the store either
+/// way, and the next start restores what is left of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtStop {
+    /// They go, with everything of ours in the kernel: whoever stops a daemon to find out whether
+    /// it is to blame must be able to.
+    #[default]
+    Remove,
+    /// They stay until they run out.
+    Leave,
 }
 
 /// Where the daemon takes commands.

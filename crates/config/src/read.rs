@@ -9,7 +9,7 @@ use toml::de::{DeArray, DeValue};
 use vauban_engine::policy::Exclude;
 
 use crate::diagnostic::{Problem, quoted, series};
-use crate::keys::{AFTERWARDS, Field, Key, Kind, LONGEST_SOCKET, UNPROVEN};
+use crate::keys::{AFTERWARDS, AT_STOP, Field, Key, Kind, LONGEST_PATH, LONGEST_SOCKET, UNPROVEN};
 use crate::nearest::nearest;
 use crate::{Config, address, duration, exclude, port, write};
 
@@ -25,8 +25,10 @@ pub(crate) fn value(key: &Key, value: &Spanned<DeValue<'_>>, config: &mut Config
         Kind::Exclude(field) => store(field, config, given.exclude()),
         Kind::Unproven(field) => store(field, config, one(given.word(&UNPROVEN))),
         Kind::Afterwards(field) => store(field, config, one(given.word(&AFTERWARDS))),
+        Kind::AtStop(field) => store(field, config, one(given.word(&AT_STOP))),
         Kind::PortRange(field) => store(field, config, one(given.port_range())),
-        Kind::Socket(field) => store(field, config, one(given.socket())),
+        Kind::Socket(field) => store(field, config, one(given.path(LONGEST_SOCKET))),
+        Kind::File(field) => store(field, config, one(given.path(LONGEST_PATH))),
     }
 }
 
@@ -223,7 +225,8 @@ impl Given<'_> {
         })
     }
 
-    fn socket(&self) -> Result<PathBuf, Problem> {
+    /// An absolute path of `most` bytes at most.
+    fn path(&self, most: usize) -> Result<PathBuf, Problem> {
         let Some(text) = self.value.as_str() else {
             return Err(self.mistyped("a path", None));
         };
@@ -233,9 +236,10 @@ impl Given<'_> {
             "is a directory's path".to_owned()
         } else if text.contains(char::is_control) {
             "has control characters in it".to_owned()
-        } else if text.len() > LONGEST_SOCKET {
+        } else if text.len() > most {
             let length = text.len();
-            format!("has {length} bytes; a socket's path has {LONGEST_SOCKET} at most (unix(7))")
+            let what = if most == LONGEST_SOCKET { "a socket's path" } else { "a path" };
+            format!("has {length} bytes; {what} has {most} at most")
         } else {
             return Ok(PathBuf::from(text));
         };

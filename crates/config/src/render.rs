@@ -1,4 +1,4 @@
-//! The example file and the reference manual, from the table of keys.
+//! The example file, the reference page and the manual page, from the table of keys.
 
 use crate::Config;
 use crate::keys::{self, Key, TABLES};
@@ -30,7 +30,7 @@ pub fn example() -> String {
 /// `docs/reference/configuration.md`.
 #[must_use]
 pub fn reference() -> String {
-    let mut parts = vec![INTRODUCTION.to_owned()];
+    let mut parts = vec![INTRODUCTION.to_owned(), VALUES.to_owned()];
     for (table, about) in TABLES {
         let title =
             if table.is_empty() { "Top of the file".to_owned() } else { format!("`[{table}]`") };
@@ -41,6 +41,37 @@ pub fn reference() -> String {
             parts.push(format!("| `{name}` | {kind} | `{default}` | {} |\n", key.why));
         }
     }
+    parts.concat()
+}
+
+/// `vauban.toml.5`, the same for man(1), in the language of man(7).
+#[must_use]
+pub fn manual() -> String {
+    let mut parts = vec![format!(
+        ".TH vauban.toml 5 \"\" \"vauban {}\" Vauban\n{MANUAL_HEAD}",
+        env!("CARGO_PKG_VERSION")
+    )];
+    for line in VALUES.lines() {
+        parts.push(match line.strip_prefix("- ") {
+            Some(item) => format!(".IP \\(bu 2\n{}\n", roff(item)),
+            None if line.is_empty() => ".PP\n".to_owned(),
+            None => format!("{}\n", roff(line.trim_start())),
+        });
+    }
+    parts.push(".SH KEYS\n".to_owned());
+    for (table, about) in TABLES {
+        let title = if table.is_empty() { "Top of the file" } else { table };
+        parts.push(format!(".SS {}\n{}\n", roff(title), roff(about)));
+        for key in keys::of(table) {
+            let (name, kind) = (roff(&format!("`{}`", key.path())), roff(&describe(&key.kind)));
+            let default = roff(&format!("`{}`", default(key)));
+            parts.push(format!(
+                ".TP\n{name}\nValue: {kind}.\n.br\nDefault: {default}\n.br\n{}\n",
+                roff(key.why)
+            ));
+        }
+    }
+    parts.push(MANUAL_TAIL.to_owned());
     parts.concat()
 }
 
@@ -63,7 +94,9 @@ is [TOML](https://toml.io). Every key is optional; a commented copy with all of 
 
 A file is used whole or not at all. When something is wrong with it, every error is listed with its
 line, its column and what to write instead, and nothing of the file is used.
+";
 
+const VALUES: &str = "
 How values are written:
 
 - **Times** are texts of numbers with a unit each, the longest unit first: `\"500ms\"`, `\"90s\"`,
@@ -73,6 +106,45 @@ How values are written:
   hosts are not looked up, bits after a network's length must be zero, and `0.0.0.0/0` and `::/0`
   are errors: to watch without blocking, there is `dry_run`.
 - Keys above the first `[table]` belong to the whole file, so they must stand there.
+";
+
+const MANUAL_HEAD: &str = "\
+.ad l
+.nh
+.SH NAME
+vauban.toml \\- what Vauban protects, and how
+.SH SYNOPSIS
+.I /etc/vauban/vauban.toml
+.SH DESCRIPTION
+Vauban reads this file if it exists, and otherwise runs on its defaults.
+It is written in TOML.
+Every key is optional.
+.PP
+The file is used whole or not at all.
+When something is wrong with it, every error is listed with its line, its column and what to write
+instead, and nothing of the file is used.
+A running daemon reads it again at
+.BR \"vauban reload\" ;
+if that finds an error, the daemon keeps what it has.
+";
+
+const MANUAL_TAIL: &str = "\
+.SH EXAMPLES
+Watch for a day before blocking anybody, and never block the office:
+.PP
+.in +4n
+.EX
+dry_run = true
+allow = [{ address = \"198.51.100.0/24\", comment = \"office\" }]
+
+[ban]
+first = \"10m\"
+.EE
+.in
+.SH SEE ALSO
+.BR vauban (1),
+.BR vauban\\-run (1),
+.BR vauban\\-ruleset (1)
 ";
 
 fn default(key: &Key) -> String {
@@ -99,4 +171,28 @@ fn comment(markdown: &str) -> String {
         line.push_str(word);
     }
     (lines + &line + "\n").replace(UNBROKEN, " ")
+}
+
+/// Markdown's code and bold in the language of man(7), as one line: code is bold.
+fn roff(markdown: &str) -> String {
+    let parts = markdown.split('`').enumerate();
+    let text: String = parts
+        .map(|(i, part)| {
+            let part = part.replace('\\', "\\e");
+            if i % 2 == 1 {
+                // Hyphens that can be searched for and copied.
+                format!("\\fB{}\\fR", part.replace('-', "\\-"))
+            } else {
+                let plain = part.split("**").enumerate();
+                plain
+                    .map(|(i, text)| match i % 2 {
+                        1 => format!("\\fB{text}\\fR"),
+                        _ => text.to_owned(),
+                    })
+                    .collect()
+            }
+        })
+        .collect();
+    // A line must not begin with what would make it a request.
+    if text.starts_with(['.', '\'']) { format!("\\&{text}") } else { text }
 }

@@ -6,7 +6,7 @@ use toml::Value;
 use vauban_engine::policy::{Allowed, Exclude};
 
 use crate::diagnostic::series;
-use crate::keys::{AFTERWARDS, KEYS, Key, Kind, UNPROVEN};
+use crate::keys::{AFTERWARDS, AT_STOP, KEYS, Key, Kind, UNPROVEN};
 use crate::{Config, duration};
 
 /// The whole configuration, defaults and all, as a file that [`crate::parse`] reads back: one line
@@ -28,11 +28,12 @@ pub(crate) fn value(kind: &Kind, config: &Config) -> String {
         Kind::Exclude(field) => exclude(&(field.get)(config)),
         Kind::Unproven(field) => word(&UNPROVEN, &(field.get)(config)),
         Kind::Afterwards(field) => word(&AFTERWARDS, &(field.get)(config)),
+        Kind::AtStop(field) => word(&AT_STOP, &(field.get)(config)),
         Kind::PortRange(field) => {
             let range = (field.get)(config);
             text(&format!("{}-{}", range.start(), range.end()))
         }
-        Kind::Socket(field) => path(&(field.get)(config)),
+        Kind::Socket(field) | Kind::File(field) => path(&(field.get)(config)),
     }
 }
 
@@ -51,8 +52,9 @@ pub(crate) fn describe(kind: &Kind) -> String {
         Kind::Exclude(_) => "list of ports, addresses and networks".to_owned(),
         Kind::Unproven(_) => words(&UNPROVEN),
         Kind::Afterwards(_) => words(&AFTERWARDS),
+        Kind::AtStop(_) => words(&AT_STOP),
         Kind::PortRange(_) => "range of ports, `\"FIRST-LAST\"`".to_owned(),
-        Kind::Socket(_) => "absolute path".to_owned(),
+        Kind::Socket(_) | Kind::File(_) => "absolute path".to_owned(),
     }
 }
 

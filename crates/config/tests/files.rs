@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use vauban_config::{
-    Config, DEFAULT_PATH, Disk, Failure, Files, example, load, parse, reference, show,
+    Config, DEFAULT_PATH, Disk, Failure, Files, example, load, manual, parse, reference, show,
 };
 
 mod golden;
@@ -50,6 +50,32 @@ fn the_manual_names_every_key() {
         let path = line.split(' ').next().unwrap();
         let name = path.rsplit('.').next().unwrap();
         assert!(reference().contains(&format!("| `{name}` |")), "{name}");
+    }
+}
+
+#[test]
+fn the_man_page_has_every_key_with_its_default() {
+    // As printed: hyphens to copy are hyphens.
+    let page = manual().replace("\\-", "-");
+    for line in show(&Config::default()).lines() {
+        let (path, default) = line.split_once(" = ").unwrap();
+        let entry = format!("\n.TP\n\\fB{path}\\fR\nValue: ");
+        let start = page.find(&entry).unwrap_or_else(|| panic!("{path}"));
+        let text = page[start + entry.len()..].split("\n.TP\n").next().unwrap();
+        assert!(text.contains(&format!("\nDefault: \\fB{default}\\fR\n")), "{path}: {text}");
+    }
+}
+
+#[test]
+fn the_man_page_has_no_markdown_and_no_request_by_accident() {
+    const REQUESTS: [&str; 14] =
+        ["TH", "SH", "SS", "TP", "PP", "IP", "I", "BR", "EX", "EE", "br", "in", "ad", "nh"];
+    for line in manual().lines() {
+        assert!(!line.contains('`') && !line.contains("**") && !line.contains("]("), "{line}");
+        if let Some(rest) = line.strip_prefix(['.', '\'']) {
+            let request = rest.split(' ').next().unwrap();
+            assert!(REQUESTS.contains(&request), "{line}");
+        }
     }
 }
 

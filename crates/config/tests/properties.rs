@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use vauban_config::{Config, duration, example, parse, show};
+use vauban_config::{AtStop, Config, duration, example, parse, show};
 use vauban_engine::policy::{
     Afterwards, Allowed, BanTimes, Decoy, Enforcement, Exclude, Trigger, Unproven,
 };
@@ -152,8 +152,11 @@ fn config() -> impl Strategy<Value = Config> {
     let lists = (proptest::collection::vec(allowed(), 0..4), ports(), ports());
     let words = vec![Unproven::Decoy, Unproven::Drop, Unproven::Ban];
     let unproven = (proptest::sample::select(words), decoy());
-    (any::<bool>(), lists, unproven, trigger, ban, kernel, "/[a-zü\"\\\\ ]{1,40}").prop_map(
-        |(dry, (allow, served, traps), unproven, trigger, ban, kernel, socket)| {
+    let path = || "/[a-zü\"\\\\ ]{1,40}";
+    let at_stop = proptest::sample::select(vec![AtStop::Remove, AtStop::Leave]);
+    let store = (path(), millis(DAY, 3650 * DAY), 16u32..=65_536, at_stop);
+    (any::<bool>(), lists, unproven, trigger, ban, kernel, path(), store).prop_map(
+        |(dry, (allow, served, traps), unproven, trigger, ban, kernel, socket, store)| {
             let mut config = Config::default();
             let policy = &mut config.policy;
             policy.enforcement = if dry { Enforcement::DryRun } else { Enforcement::Enforce };
@@ -172,6 +175,10 @@ fn config() -> impl Strategy<Value = Config> {
             policy.kernel.bans = kernel.3;
             policy.kernel.traceroute = kernel.4.0.min(kernel.4.1)..=kernel.4.0.max(kernel.4.1);
             config.control.socket = PathBuf::from(socket);
+            config.store.path = PathBuf::from(store.0);
+            config.store.history = store.1;
+            config.store.megabytes = store.2;
+            config.at_stop = store.3;
             config
         },
     )

@@ -1,5 +1,6 @@
 //! What comes in. Nothing else changes the engine's state.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -7,8 +8,10 @@ use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use crate::flags::{Shape, TcpFlags};
+use crate::ledger::{Ban, Past};
 use crate::net::{Port, Prefix, Protocol};
 use crate::output::Block;
+use crate::policy::Policy;
 use crate::time::Timestamp;
 
 /// Something that happened.
@@ -35,6 +38,20 @@ pub enum EventKind {
     Facts(Facts),
     /// Every block that the kernel holds right now.
     Held(Vec<Block>),
+    /// What the store has kept from an earlier run: the first thing a ledger learns, if anything.
+    /// Blocks follow from it with the next [`EventKind::Held`].
+    Restored(Restored),
+    /// The policy to judge by from here on. Bans, suspicions and evidence stay as they are.
+    Policy(Box<Policy>),
+}
+
+/// A ledger of before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restored {
+    /// The bans in force, with ends that say what is left of them.
+    pub bans: Vec<Ban>,
+    /// The bans that are over and still count towards the length of the next one.
+    pub past: Vec<(Prefix, Past)>,
 }
 
 /// One packet that the kernel program took for a probe.

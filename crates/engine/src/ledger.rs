@@ -15,6 +15,10 @@ use crate::time::Timestamp;
 /// no more. The ones whose bans ended longest ago are forgotten first.
 const MOST_PAST: usize = 16_384;
 
+/// Packets that bans keep in all as what they rest on, at some 300 bytes each: 2.5 MiB. Those of the
+/// bans that began longest ago go first; the store has them for longer.
+const MOST_EVIDENCE: usize = 8_192;
+
 /// A ban.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ban {
@@ -64,14 +68,20 @@ pub enum Origin {
 pub struct Ledger {
     bans: BTreeMap<Prefix, Ban>,
     by_end: BTreeSet<(Timestamp, Prefix)>,
+    /// Those that have evidence, the oldest first.
+    with_evidence: BTreeSet<(Timestamp, Prefix)>,
+    evidence_kept: usize,
     past: BTreeMap<Prefix, Past>,
     past_by_end: BTreeSet<(Timestamp, Prefix)>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Past {
-    level: u32,
-    end: Timestamp,
+/// What counts of a ban that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The how-manieth it was.
+    pub level: u32,
+    /// When it ended.
+    pub end: Timestamp,
 }
 
 impl Ledger {
@@ -94,23 +104,39 @@ impl Ledger {
 
     /// Records a ban, in place of one that the subject may have.
     pub fn record(&mut self, ban: Ban) {
-        if let Some(old) = self.bans.remove(&ban.subject)
-            && let Some(end) = old.end
-        {
-            self.by_end.remove(&(end, old.subject));
-        }
+        self.take_out(&ban.subject);
         if let Some(end) = ban.end {
             self.by_end.insert((end, ban.subject));
         }
+        if !ban.evidence.is_empty() {
+            self.with_evidence.insert((ban.start, ban.subject));
+            self.evidence_kept += ban.evidence.len();
+        }
         self.bans.insert(ban.subject, ban);
+        while self.evidence_kept > MOST_EVIDENCE
+            && let Some((_, oldest)) = self.with_evidence.pop_first()
+            && let Some(ban) = self.bans.get_mut(&oldest)
+        {
+            let dropped = core::mem::take(&mut ban.evidence).len();
+            self.evidence_kept -= dropped;
+            ban.not_kept = ban.not_kept.saturating_add(dropped as u64);
+        }
     }
 
-    /// Takes a ban out, and remembers it as past if it `counts` towards the next one's length.
-    pub fn lift(&mut self, now: Timestamp, subject: &Prefix, counts: bool) -> Option<Ban> {
+    /// Takes a ban out of all tables.
+    fn take_out(&mut self, subject: &Prefix) -> Option<Ban> {
         let ban = self.bans.remove(subject)?;
         if let Some(end) = ban.end {
             self.by_end.remove(&(end, *subject));
         }
+        self.with_evidence.remove(&(ban.start, *subject));
+        self.evidence_kept -= ban.evidence.len();
+        Some(ban)
+    }
+
+    /// Takes a ban out, and remembers it as past if it `counts` towards the next one's length.
+    pub fn lift(&mut self, now: Timestamp, subject: &Prefix, counts: bool) -> Option<Ban> {
+        let ban = self.take_out(subject)?;
         if counts {
             self.remember(*subject, Past { level: ban.level, end: now });
         } else if let Some(past) = self.past.remove(subject) {
@@ -119,7 +145,8 @@ impl Ledger {
         Some(ban)
     }
 
-    fn remember(&mut self, subject: Prefix, past: Past) {
+    /// Remembers a ban that is over.
+    pub fn remember(&mut self, subject: Prefix, past: Past) {
         if let Some(old) = self.past.insert(subject, past) {
             self.past_by_end.remove(&(old.end, subject));
         }
@@ -142,6 +169,14 @@ impl Ledger {
         self.by_end.iter().map(|(_, subject)| *subject).find(|subject| {
             self.bans.get(subject).is_some_and(|ban| matches!(ban.origin, Origin::Scan(_)))
         })
+    }
+
+    /// The subject of the ban to be given up first when there must be fewer: one that no operator
+    /// made, as long as there is one; then any.
+    #[must_use]
+    pub fn next_to_go(&self) -> Option<Prefix> {
+        let of_operators = || self.by_end.first().map(|(_, subject)| *subject);
+        self.first_to_end().or_else(of_operators).or_else(|| self.bans.keys().next().copied())
     }
 
     /// When the next ban runs out.
@@ -176,6 +211,12 @@ impl Ledger {
     #[must_use]
     pub fn count(&self) -> usize {
         self.bans.len()
+    }
+
+    /// How many packets bans keep, and how many they can.
+    #[must_use]
+    pub fn evidence_count(&self) -> (usize, usize) {
+        (self.evidence_kept, MOST_EVIDENCE)
     }
 
     /// How many subjects are remembered for past bans only, and how many can be.

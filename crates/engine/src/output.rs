@@ -85,6 +85,14 @@ pub enum Notice {
         /// Whose.
         subject: Prefix,
     },
+    /// A ban ended before its time because the ledger is full; the kernel's trigger holds its
+    /// subject all the same.
+    PushedOut {
+        /// When.
+        at: Timestamp,
+        /// Whose.
+        subject: Prefix,
+    },
     /// A ban, a suspicion, or both ended before their time.
     Unbanned {
         /// When.

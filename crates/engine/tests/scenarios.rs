@@ -123,6 +123,7 @@ fn words(notice: &Notice) -> String {
             format!("banned {} {proven}level {} [{evidence}]", ban.subject, ban.level)
         }
         Notice::Expired { subject, .. } => format!("expired {subject}"),
+        Notice::PushedOut { subject, .. } => format!("pushed out {subject}"),
         Notice::Unbanned { subject, was_banned, by, .. } => {
             format!("unbanned {subject} was_banned={was_banned} {by:?}")
         }

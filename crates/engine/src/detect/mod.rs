@@ -115,6 +115,9 @@ pub trait Detector {
     /// New facts about this host.
     fn on_facts(&mut self, facts: &Facts);
 
+    /// Another policy. What is remembered stays, and is weighed anew.
+    fn on_policy(&mut self, policy: &Policy);
+
     /// Judges what has waited long enough, and drops what has become worthless.
     fn on_timeout(&mut self, now: Timestamp) -> Vec<Decision>;
 

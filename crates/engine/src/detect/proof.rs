@@ -121,11 +121,17 @@ impl Detector for ProofDetector {
             EventKind::Probe(_)
             | EventKind::Command(_)
             | EventKind::Facts(_)
-            | EventKind::Held(_) => None,
+            | EventKind::Held(_)
+            | EventKind::Restored(_)
+            | EventKind::Policy(_) => None,
         }
     }
 
     fn on_facts(&mut self, _: &Facts) {}
+
+    fn on_policy(&mut self, policy: &Policy) {
+        self.terms = Terms::new(policy);
+    }
 
     fn on_timeout(&mut self, now: Timestamp) -> Vec<Decision> {
         let mut decisions = Vec::new();

@@ -8,6 +8,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 use super::{Bound, Decision, Detector, Dossier};
 use crate::event::{Checksum, Event, EventKind, Facts, Probe, Stage};
@@ -32,6 +33,7 @@ const MOST_EVIDENCE: usize = 8_192;
 pub struct ScanDetector {
     rules: Rules,
     policy: Policy,
+    ephemeral: RangeInclusive<u16>,
     sources: BTreeMap<Prefix, Source>,
     /// The same subjects by the time of their last probe, oldest first.
     by_age: BTreeSet<(Timestamp, Prefix)>,
@@ -51,8 +53,10 @@ impl ScanDetector {
     /// One that has seen nothing.
     #[must_use]
     pub fn new(policy: &Policy) -> Self {
+        let ephemeral = Facts::default().ephemeral;
         Self {
-            rules: Rules::new(policy, Facts::default().ephemeral),
+            rules: Rules::new(policy, ephemeral.clone()),
+            ephemeral,
             policy: policy.clone(),
             sources: BTreeMap::new(),
             by_age: BTreeSet::new(),
@@ -160,12 +164,20 @@ impl Detector for ScanDetector {
             | EventKind::Guess(_)
             | EventKind::Command(_)
             | EventKind::Facts(_)
-            | EventKind::Held(_) => None,
+            | EventKind::Held(_)
+            | EventKind::Restored(_)
+            | EventKind::Policy(_) => None,
         }
     }
 
     fn on_facts(&mut self, facts: &Facts) {
-        self.rules = Rules::new(&self.policy, facts.ephemeral.clone());
+        self.ephemeral = facts.ephemeral.clone();
+        self.rules = Rules::new(&self.policy, self.ephemeral.clone());
+    }
+
+    fn on_policy(&mut self, policy: &Policy) {
+        self.policy = policy.clone();
+        self.rules = Rules::new(policy, self.ephemeral.clone());
     }
 
     fn on_timeout(&mut self, now: Timestamp) -> Vec<Decision> {

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use crate::detect::{self, Decision, Detector, DetectorKind};
-use crate::event::{Checksum, Event, EventKind, Facts};
+use crate::event::{Checksum, Event, EventKind, Facts, Restored};
 use crate::evidence::Evidence;
 use crate::gate::{self, Passage};
 use crate::key::Keying;
@@ -49,6 +49,7 @@ pub struct Tally {
 /// The judge and its memory. One owner, no locks, no clock.
 pub struct Engine {
     policy: Policy,
+    facts: Facts,
     never: NeverSet,
     keying: Keying,
     detectors: Vec<Box<dyn Detector>>,
@@ -67,6 +68,7 @@ impl Engine {
         Self {
             keying: Keying::new(&facts, &never),
             never,
+            facts,
             detectors: DetectorKind::ALL.map(|kind| detect::build(kind, &policy)).into(),
             ledger: Ledger::default(),
             outputs: VecDeque::new(),
@@ -98,8 +100,13 @@ impl Engine {
                 self.judge(&event, guess.source);
             }
             EventKind::Command(command) => self.command(event.at, command),
-            EventKind::Facts(facts) => self.learn(event.at, facts),
+            EventKind::Facts(facts) => {
+                self.facts.clone_from(facts);
+                self.learn(event.at);
+            }
             EventKind::Held(held) => self.heal(event.at, held),
+            EventKind::Restored(restored) => self.restore(event.at, restored),
+            EventKind::Policy(policy) => self.judge_by(event.at, policy),
         }
     }
 
@@ -233,11 +240,11 @@ impl Engine {
     }
 
     /// New facts: whoever has become a member of the never-ban set is let go at once.
-    fn learn(&mut self, at: Timestamp, facts: &Facts) {
-        self.never = NeverSet::new(&self.policy.allow, facts);
-        self.keying = Keying::new(facts, &self.never);
+    fn learn(&mut self, at: Timestamp) {
+        self.never = NeverSet::new(&self.policy.allow, &self.facts);
+        self.keying = Keying::new(&self.facts, &self.never);
         for detector in &mut self.detectors {
-            detector.on_facts(facts);
+            detector.on_facts(&self.facts);
         }
         let wrong: Vec<(Prefix, Member)> = self
             .ledger
@@ -247,6 +254,45 @@ impl Engine {
         for (subject, member) in wrong {
             self.unban(at, subject, Release::Never(member));
         }
+    }
+
+    /// A ledger of before. What has become a member of the never-ban set since is let go.
+    fn restore(&mut self, at: Timestamp, restored: &Restored) {
+        for (subject, past) in &restored.past {
+            self.ledger.remember(*subject, *past);
+        }
+        for ban in &restored.bans {
+            self.ledger.record(ban.clone());
+        }
+        self.shrink(at);
+        self.learn(at);
+    }
+
+    /// Another policy: who has become allowed is let go, and so are the bans that find no room any
+    /// more.
+    fn judge_by(&mut self, at: Timestamp, policy: &Policy) {
+        self.policy = policy.clone();
+        for detector in &mut self.detectors {
+            detector.on_policy(policy);
+        }
+        self.shrink(at);
+        self.learn(at);
+    }
+
+    /// Lets those go whose bans end first, until there are no more than the policy has room for.
+    fn shrink(&mut self, at: Timestamp) {
+        let most = usize::try_from(self.policy.kernel.bans).unwrap_or(usize::MAX);
+        while self.ledger.count() > most
+            && let Some(first) = self.ledger.next_to_go()
+        {
+            self.push_out(at, first);
+        }
+    }
+
+    fn push_out(&mut self, at: Timestamp, subject: Prefix) {
+        self.ledger.lift(at, &subject, true);
+        self.apply(vec![BlockOp::Unblock(subject)]);
+        self.announce(Notice::PushedOut { at, subject });
     }
 
     fn heal(&mut self, at: Timestamp, held: &[Block]) {
@@ -269,9 +315,7 @@ impl Engine {
             return true;
         }
         let Some(first) = self.ledger.first_to_end() else { return false };
-        self.ledger.lift(at, &first, true);
-        self.apply(vec![BlockOp::Unblock(first)]);
-        self.announce(Notice::Expired { at, subject: first });
+        self.push_out(at, first);
         true
     }
 
