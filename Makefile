@@ -12,9 +12,11 @@ export PATH := $(PATH):$(HOME)/.cargo/bin:/usr/sbin:/sbin
 
 # What programs we call, as package:command. A package is installed when its command is missing.
 DEPS := build-essential:cc nftables:nft iproute2:ip
+DEB_DEPS := build-essential:cc dpkg-dev:dpkg-shlibdeps
 DEMO_DEPS := $(DEPS) nmap:nmap
 TEST_DEPS := $(DEMO_DEPS) masscan:masscan hping3:hping3 tcpdump:tcpdump iptables:iptables \
-	conntrack:conntrack netcat-openbsd:nc.openbsd curl:curl jq:jq procps:ps zmap:zmap socat:socat
+	conntrack:conntrack netcat-openbsd:nc.openbsd curl:curl jq:jq procps:ps zmap:zmap socat:socat \
+	$(DEB_DEPS) debootstrap:debootstrap lintian:lintian
 BENCH_DEPS := ipset:ipset
 
 # The original to measure against. Debian's package starts a daemon when it is installed, so it is
@@ -24,7 +26,7 @@ PEER_PORTSENTRY := $(PEERS)/usr/sbin/portsentry
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help deps demo-deps test-deps bench-deps cargo build run demo test bench install clean
+.PHONY: help deps demo-deps test-deps bench-deps deb-deps cargo build run demo test bench deb install clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -65,6 +67,9 @@ test-deps: ## the same for the tests
 
 bench-deps: test-deps $(PEER_PORTSENTRY) ## fetch PortSentry 1.2 to measure against
 	$(call packages,$(BENCH_DEPS))
+
+deb-deps: ## the same for a Debian package
+	$(call packages,$(DEB_DEPS))
 
 $(PEER_PORTSENTRY):
 	mkdir -p $(PEERS)
@@ -108,6 +113,9 @@ test: cargo ## every check and test, with one total (root or sudo)
 bench: bench-deps cargo build ## measure it beside what one would use instead
 	cargo build --release --package vauban-bench
 	@$(call as_root,env PATH="$(abspath $(PEERS))/usr/sbin:$(PATH)" $(TARGET)/release/vauban-bench $(ARGS))
+
+deb: deb-deps build ## build a Debian package into target/debian
+	@dist/deb/build $(VAUBAN) $(TARGET)/debian
 
 install: $(VAUBAN) ## copy the program to $(DESTDIR)$(PREFIX)/bin
 	install -D -m 755 $(VAUBAN) $(DESTDIR)$(PREFIX)/bin/vauban

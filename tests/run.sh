@@ -92,6 +92,7 @@ tests "tests" cargo test --workspace --no-fail-fast
 left_out=$(sum_of ignored)
 tests "tests as root" root_tests
 left_out=$((left_out - $(sum_of passed) - $(sum_of failed)))
+step "package" tests/package.sh
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 printf '\n%s\n' "$summary"

@@ -1,6 +1,6 @@
 //! Who is measured: Vauban, and Debian's PortSentry 1.2 as its users set it up.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -77,6 +77,7 @@ impl Programs {
             }
             let mut command = Command::new(&self.vauban);
             command.arg("run").arg("--config").arg(&config).arg("--socket").arg(&socket);
+            command.arg("--store").arg(store(lab));
             Running::start(command.stdout(Stdio::null()))
         })?;
         wait_until("vauban run answers", PATIENCE, || {
@@ -86,6 +87,23 @@ impl Programs {
             Ok(client::call(&socket, &Request::Status).is_ok())
         })?;
         Ok(running)
+    }
+
+    /// Vauban with a configuration, which says when it is ready; that is not waited for.
+    pub fn vauban_notifying(&self, lab: &Lab, text: &str, manager: &Path) -> Outcome<Running> {
+        let config = lab.folder().join("vauban.toml");
+        std::fs::write(&config, text)?;
+        lab.on_victim(|| {
+            let mut command = Command::new(&self.vauban);
+            command.arg("run").arg("--config").arg(&config);
+            command.arg("--socket").arg(control_socket(lab)).arg("--store").arg(store(lab));
+            Running::start(command.env("NOTIFY_SOCKET", manager).stdout(Stdio::null()))
+        })
+    }
+
+    /// The program.
+    pub fn path(&self) -> &Path {
+        &self.vauban
     }
 
     /// PortSentry on a lab's victim, in its widest mode.
@@ -215,4 +233,9 @@ pub fn counted(table: &[&str], name: &str) -> Outcome<u64> {
         .nth(1)
         .and_then(|number| number.parse().ok())
         .ok_or(Trouble::new(format!("nft does not say what {name} has counted")))
+}
+
+/// Its database, in a directory of its own.
+pub fn store(lab: &Lab) -> PathBuf {
+    lab.folder().join("store").join("vauban.db")
 }

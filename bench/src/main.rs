@@ -18,6 +18,7 @@ mod lab;
 mod memory;
 mod process;
 mod report;
+mod restore;
 mod statistics;
 mod tell;
 mod trouble;
@@ -31,7 +32,8 @@ use vauban_sys::peer;
 use contenders::Programs;
 use trouble::{Outcome, Trouble, catch_interrupts};
 
-const USAGE: &str = "usage: vauban-bench [tell|decoy|cost|ban|memory|engine|all] [--quick] \
+const USAGE: &str =
+    "usage: vauban-bench [tell|decoy|cost|ban|memory|restore|engine|all] [--quick] \
                      [--program FILE]...
   --quick         fewer and shorter runs; nothing is kept
   --program FILE  cost: measure this nftables program beside Vauban's, and nothing else
@@ -55,7 +57,7 @@ fn options() -> Outcome<Options> {
             "--program" => {
                 options.files.push(arguments.next().ok_or(Trouble::new(USAGE))?.into());
             }
-            "tell" | "decoy" | "cost" | "ban" | "memory" | "engine" | "all" => {
+            "tell" | "decoy" | "cost" | "ban" | "memory" | "restore" | "engine" | "all" => {
                 options.verb = argument;
             }
             _ => return Err(Trouble::new(USAGE)),
@@ -91,6 +93,9 @@ fn measure(options: &Options) -> Outcome<()> {
     }
     if wanted("memory") {
         memory::run_all(quick, &programs)?.keep(folder)?;
+    }
+    if wanted("restore") {
+        restore::run_all(quick, &programs)?.keep(folder)?;
     }
     if wanted("cost") {
         let extent = if quick {

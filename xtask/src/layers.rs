@@ -69,7 +69,15 @@ const LAYERS: &[Layer] = &[
             "vauban-sys",
             "vauban-enforce",
         ],
-        external: &["anstyle", "jiff", "rusqlite", "serde", "serde_json", "signal-hook"],
+        external: &[
+            "anstyle",
+            "jiff",
+            "rusqlite",
+            "sd-notify",
+            "serde",
+            "serde_json",
+            "signal-hook",
+        ],
         reason: "the shell that moves data between the others: dates for people, JSON for \
                  programs, signals, a database for what outlives it; no async runtime, its sources are \
                  few and live long",
@@ -77,7 +85,7 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "vauban-cli",
         workspace: PRODUCT,
-        external: &["clap", "clap_complete", "clap_mangen", "serde_json", "signal-hook"],
+        external: &["clap", "clap_complete", "clap_mangen", "serde", "serde_json", "signal-hook"],
         reason: "the outermost shell: it may see everything and nobody imports it",
     },
     Layer {

@@ -11,7 +11,30 @@ use crate::exit::Trouble;
 
 /// The daemon's answer to a request.
 pub fn ask(socket: &Path, request: &Request) -> Result<Value, Trouble> {
-    let reply = client::call(socket, request).map_err(|error| match error.kind() {
+    let reply = client::call(socket, request).map_err(|error| unavailable(socket, &error))?;
+    outcome(reply)
+}
+
+/// The same for an answer that may be long: its JSON, for the caller to read as far as needed.
+pub fn ask_for_text(socket: &Path, request: &Request) -> Result<String, Trouble> {
+    let mut text =
+        client::call_for_text(socket, request).map_err(|error| unavailable(socket, &error))?;
+    // As serde writes `Reply::Ok`: the answer in an object of its own.
+    if let Some(body) = text.strip_prefix(OK).and_then(|rest| rest.trim_end().strip_suffix('}')) {
+        let end = OK.len() + body.len();
+        text.truncate(end);
+        text.drain(..OK.len());
+        return Ok(text);
+    }
+    let reply: Reply =
+        serde_json::from_str(&text).map_err(|error| unavailable(socket, &error.into()))?;
+    outcome(reply).map(|value| value.to_string())
+}
+
+const OK: &str = "{\"ok\":";
+
+fn unavailable(socket: &Path, error: &std::io::Error) -> Trouble {
+    match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => Trouble::Unavailable(format!(
             "no daemon answers at {}; start one: sudo vauban run",
             socket.display()
@@ -20,11 +43,15 @@ pub fn ask(socket: &Path, request: &Request) -> Result<Value, Trouble> {
             Trouble::Denied(format!("{}: permission denied; use sudo", socket.display()))
         }
         _ => Trouble::Unavailable(format!("{}: {error}", socket.display())),
-    })?;
+    }
+}
+
+fn outcome<T>(reply: Reply<T>) -> Result<T, Trouble> {
     match reply {
         Reply::Ok(value) => Ok(value),
         Reply::No(text) => Err(Trouble::No(text)),
         Reply::Invalid(text) => Err(Trouble::Usage(text)),
+        Reply::Refused(text) => Err(Trouble::Config(text)),
         Reply::Denied(text) => Err(Trouble::Denied(text)),
         Reply::Failed(text) => Err(Trouble::Failed(text)),
     }

@@ -11,8 +11,9 @@ mod verbs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use vauban_config::duration;
+use vauban_daemon::Options;
 
 /// Sees port scans, judges them, shuts the door.
 #[derive(Parser)]
@@ -66,6 +67,19 @@ enum Verb {
         /// Control socket, in place of the configured one
         #[arg(long, value_name = "PATH")]
         socket: Option<PathBuf>,
+        /// Database of bans, in place of the configured one
+        #[arg(long, value_name = "FILE")]
+        store: Option<PathBuf>,
+    },
+    /// The unprivileged process of `run`, which starts it
+    #[command(hide = true)]
+    Child,
+    /// Have the daemon read its configuration again; if it has errors, nothing changes
+    Reload {
+        #[command(flatten)]
+        socket: Socket,
+        #[command(flatten)]
+        show: Show,
     },
     /// Say how the daemon is doing
     Status {
@@ -97,7 +111,7 @@ enum Verb {
         #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
         length: Option<std::time::Duration>,
         /// Why, for `explain`
-        #[arg(long, value_name = "TEXT", default_value = "")]
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         reason: String,
         #[command(flatten)]
         socket: Socket,
@@ -138,6 +152,17 @@ enum Verb {
         #[command(flatten)]
         show: Show,
     },
+    /// Print what makes a shell complete this command; needs no root
+    Completions {
+        /// Which shell
+        shell: verbs::completions::Shell,
+    },
+    /// Write the manual pages into a directory
+    #[command(hide = true)]
+    Man {
+        /// Where to; made if it is not there
+        directory: PathBuf,
+    },
     /// Scan a throw-away host with nmap, without and with Vauban, and show the difference
     Demo {
         #[command(flatten)]
@@ -147,7 +172,11 @@ enum Verb {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
-        Verb::Run { config, dry_run, socket } => verbs::run::run(config, dry_run, socket),
+        Verb::Run { config, dry_run, socket, store } => {
+            verbs::run::run(&Options { config, dry_run, socket, store })
+        }
+        Verb::Child => verbs::run::child(),
+        Verb::Reload { socket, show } => verbs::reload::run(&socket.path(), show.json),
         Verb::Status { socket, show } => verbs::status::run(&socket.path(), show.json),
         Verb::Suspects { socket, show } => verbs::suspects::run(&socket.path(), show.json),
         Verb::Bans { socket, show } => verbs::bans::run(&socket.path(), show.json),
@@ -161,6 +190,8 @@ fn main() -> ExitCode {
             verbs::explain::run(&socket.path(), show.json, address)
         }
         Verb::Ruleset { config, dry_run, show } => verbs::ruleset::run(show.json, config, dry_run),
+        Verb::Completions { shell } => verbs::completions::run(&Cli::command(), shell),
+        Verb::Man { directory } => verbs::man::run(Cli::command(), &directory),
         Verb::Demo { show } => demo::run(show.json),
     };
     exit::code(outcome)

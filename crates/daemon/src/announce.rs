@@ -1,10 +1,11 @@
 //! One line per notice, on standard output, as it happens.
 
 use anstyle::Style;
-use vauban_engine::Notice;
 use vauban_engine::output::Release;
 use vauban_engine::policy::{Enforcement, Policy};
+use vauban_engine::{Notice, Timestamp};
 
+use crate::clock::Dates;
 use crate::control::view::time;
 use crate::paint::{ALERT, FAINT, GOOD, WARN, paint};
 use crate::words;
@@ -14,7 +15,8 @@ use crate::words;
 /// Shape: `TIME WORD SUBJECT …`, where WORD is one of Suspect, Ban, Unban, Refused, Healed; in a
 /// dry run what is not done begins with `Would`.
 #[must_use]
-pub fn line(notice: &Notice, policy: &Policy) -> Option<String> {
+pub fn line(notice: &Notice, dates: &Dates, policy: &Policy) -> Option<String> {
+    let time = |at: Timestamp| time(dates.wall(at));
     let dry = policy.enforcement == Enforcement::DryRun;
     Some(match notice {
         Notice::Suspected { at, subject, source, cause } => {
@@ -39,6 +41,10 @@ pub fn line(notice: &Notice, policy: &Policy) -> Option<String> {
         Notice::Expired { at, subject } => {
             let word = if dry { "Would unban" } else { "Unban" };
             format!("{} {word} {subject}: the ban is over", time(*at))
+        }
+        Notice::PushedOut { at, subject } => {
+            let word = if dry { "Would unban" } else { "Unban" };
+            format!("{} {word} {subject}: the ledger is full, and this ban ends first", time(*at))
         }
         Notice::Unbanned { at, subject, was_banned, by } => {
             let what = if *was_banned { "ban" } else { "suspicion" };

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod announce;
+pub mod child;
 pub mod clock;
 pub mod control;
 pub mod decoys;
@@ -21,8 +22,10 @@ pub mod host;
 pub mod lines;
 pub mod only;
 pub mod paint;
+pub mod parent;
 pub mod run;
 pub mod sources;
+pub mod store;
 pub mod words;
 
-pub use run::{Options, RunError, run};
+pub use run::{Options, RunError};

@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 
 /// Where the files are; the same for all daemons of this host, whatever their sockets.
@@ -28,7 +28,9 @@ impl Only {
         DirBuilder::new().recursive(true).mode(0o755).create(FOLDER)?;
         let namespace = fs::metadata(NAMESPACE)?.ino();
         let path = PathBuf::from(FOLDER).join(format!("netns-{namespace}.lock"));
-        let file = File::options().create(true).truncate(false).write(true).open(path)?;
+        // For root alone: whoever could open it could hold the lock, and keep us from starting.
+        let file =
+            File::options().create(true).truncate(false).write(true).mode(0o600).open(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _held: file }),
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::AddrInUse.into()),

@@ -11,10 +11,16 @@ use vauban_engine::net::Port;
 use vauban_engine::output::Refusal;
 use vauban_engine::policy::{Enforcement, Policy, Unproven};
 
+use vauban_sys::sandbox::Entered;
+
+use crate::clock::Step;
 use crate::control::view;
 
 /// Ports named in one sentence at most; the rest is a number.
 const MOST_PORTS_NAMED: usize = 8;
+
+/// Why somebody is banned whom only the kernel knows of: nobody can say any more who made the ban.
+pub const ADOPTED: &str = "held by the kernel when the store was lost";
 
 /// First bytes shown in one line at most: a request line. `--json` has all that is kept.
 const MOST_BYTES_SHOWN: usize = 80;
@@ -47,10 +53,33 @@ pub fn cause(cause: &Cause, policy: &Policy) -> String {
     }
 }
 
+/// What a process may not do any more.
+#[must_use]
+pub fn sandbox(entered: &Entered) -> String {
+    let landlock = entered.landlock.map(|version| format!("landlock (version {version})"));
+    let seccomp = entered.seccomp.then(|| "seccomp".to_owned());
+    let parts: Vec<String> = landlock.into_iter().chain(seccomp).collect();
+    if parts.is_empty() { "none: this kernel has neither".into() } else { parts.join(", ") }
+}
+
+/// That the wall clock has been set, or the host has slept.
+#[must_use]
+pub fn clock_step(step: &Step) -> String {
+    let ahead = if step.forward { "forward" } else { "back" };
+    let by = span(step.by);
+    if step.asleep >= Duration::from_secs(1) {
+        let slept = span(step.asleep);
+        format!("Clock: the host has slept for {slept}; bans last as long as it is awake")
+    } else {
+        format!("Clock: the wall clock was set {ahead} by {by}; no ban is shorter or longer for it")
+    }
+}
+
 /// Why a ban was made.
 #[must_use]
 pub fn reason(ban: &Ban, policy: &Policy) -> String {
     match &ban.origin {
+        Origin::Operator(text) if text == ADOPTED => ADOPTED.into(),
         Origin::Operator(text) if text.is_empty() => "banned by the operator".into(),
         Origin::Operator(text) => format!("banned by the operator: {text}"),
         Origin::Scan(why) => {

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use vauban_daemon::clock::Dates;
 use vauban_daemon::control::protocol::Request;
 use vauban_daemon::{announce, words};
 use vauban_engine::event::{Checksum, Command, Contact, Event, EventKind, Facts, Probe};
@@ -51,7 +52,7 @@ fn lines(policy: &Policy, events: Vec<EventKind>) -> Vec<String> {
         engine.handle(Event { at, kind });
         while let Some(output) = engine.poll_output() {
             if let Output::Announce(notice) = output {
-                lines.extend(announce::line(&notice, policy));
+                lines.extend(announce::line(&notice, &Dates::new(), policy));
             }
         }
     }

@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod backends;
+pub mod boundary;
 pub mod guard;
 pub mod message;
 pub mod program;

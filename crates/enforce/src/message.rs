@@ -12,7 +12,8 @@ use vauban_engine::{BlockOp, Port};
 /// What can be asked of an enforcer.
 #[derive(Clone, Debug)]
 pub enum Request {
-    /// Hold the kernel program for this policy on a host like this, with no blocks in it.
+    /// Hold the kernel program for this policy on a host like this. Blocks that an earlier program
+    /// holds stay.
     Load(Box<Policy>, Facts),
     /// This is what the host is like now.
     Learn(Facts),
@@ -30,6 +31,8 @@ pub enum Request {
     Suspects,
     /// Say what the program has counted.
     Count,
+    /// Leave nothing but the blocks, on a host like this: nobody watches them any more.
+    Retire(Facts),
     /// Take everything away.
     Unload,
 }

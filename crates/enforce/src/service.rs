@@ -23,10 +23,10 @@ impl Service {
     /// Does what is asked.
     pub fn handle(&mut self, request: Request) -> Reply {
         let outcome = match request {
-            Request::Load(policy, facts) => {
+            Request::Load(policy, facts) => self.backend.load(&policy, &facts).map(|()| {
                 self.guard = Guard::new(&policy.allow, &facts);
-                self.backend.load(&policy, &facts).map(|()| Reply::Done)
-            }
+                Reply::Done
+            }),
             Request::Learn(facts) => {
                 self.guard.learn(&facts);
                 self.backend.learn(&facts, self.guard.never()).map(|()| Reply::Done)
@@ -42,6 +42,7 @@ impl Service {
             Request::List => self.backend.list().map(Reply::Held),
             Request::Suspects => self.backend.suspects().map(Reply::Suspects),
             Request::Count => self.backend.count().map(Reply::Counted),
+            Request::Retire(facts) => self.backend.retire(&facts).map(|()| Reply::Done),
             Request::Unload => self.backend.unload().map(|()| Reply::Done),
         };
         outcome.unwrap_or_else(Trouble::into_reply)

@@ -114,9 +114,21 @@ fn contract(kind: EnforcerKind) {
     assert_eq!(apply(&mut service, many.collect()), Reply::Done);
     assert_eq!(held(&mut service).len(), 5_002);
 
-    // Loading replaces everything.
+    // Another program takes the blocks over: the same one, and one whose sets have other sizes and
+    // times.
+    let before = held(&mut service);
     assert_eq!(service.handle(load()), Reply::Done);
-    assert_eq!(held(&mut service), []);
+    assert_eq!(held(&mut service), before);
+    let mut other = policy.clone();
+    other.kernel.bans += 1_000;
+    other.kernel.sources *= 2;
+    other.trigger.suspect *= 2;
+    other.trigger.ports += 1;
+    other.kernel.copies_per_second += 1;
+    other.allow.clear();
+    assert_eq!(service.handle(Request::Load(Box::new(other), Facts::default())), Reply::Done);
+    assert_eq!(held(&mut service), before);
+    assert_eq!(apply(&mut service, vec![block("203.0.113.5", 60)]), Reply::Done, "allowed no more");
     assert!(matches!(service.handle(Request::Count), Reply::Counted(_)));
     assert_eq!(service.handle(Request::Unload), Reply::Done);
     assert_eq!(service.handle(Request::Unload), Reply::Done);

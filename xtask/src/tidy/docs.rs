@@ -6,6 +6,8 @@ use crate::report::Report;
 use crate::tree::Tree;
 
 const MANIFEST: &str = "Cargo.toml";
+/// The fuzz targets are a workspace of their own, with a dependency of their own.
+const FUZZ_MANIFEST: &str = "fuzz/Cargo.toml";
 const REASONS: &str = "docs/development/dependencies.md";
 
 /// The cells of a row: the crate, what for, why this one, the runner-up.
@@ -16,14 +18,19 @@ pub fn check(tree: &Tree, report: &mut Report) {
     links(tree, report);
 }
 
-/// Every external dependency of the workspace has a row that gives its reasons, and no other has.
+/// Every external dependency of the workspaces has a row that gives its reasons, and no other has.
 fn dependencies(tree: &Tree, report: &mut Report) {
-    let declared = external_dependencies(tree.text(MANIFEST).unwrap_or_default());
+    let mut declared = BTreeMap::new();
+    for (manifest, table) in [(FUZZ_MANIFEST, "dependencies"), (MANIFEST, "workspace.dependencies")]
+    {
+        let found = external_dependencies(tree.text(manifest).unwrap_or_default(), table);
+        declared.extend(found.into_iter().map(|(name, line)| (name, (manifest, line))));
+    }
     let rows = rows(tree.text(REASONS).unwrap_or_default());
-    for (name, line) in &declared {
+    for (name, (manifest, line)) in &declared {
         if !rows.contains_key(name) {
             report.finding(
-                MANIFEST,
+                manifest,
                 *line,
                 format!("dependency `{name}` is not explained"),
                 format!("add its row to {REASONS}: what for, why this one, the runner-up"),
@@ -50,15 +57,16 @@ fn dependencies(tree: &Tree, report: &mut Report) {
     report.counted(declared.len(), "external dependencies");
 }
 
-/// Name and line of every entry of `[workspace.dependencies]` that is not a crate of the workspace.
-fn external_dependencies(manifest: &str) -> BTreeMap<&str, usize> {
+/// Name and line of every entry of a table of dependencies that is not a crate of ours.
+fn external_dependencies<'a>(manifest: &'a str, table: &str) -> BTreeMap<&'a str, usize> {
     let mut found = BTreeMap::new();
     let mut inside = false;
     for (number, line) in (1..).zip(manifest.lines().map(str::trim)) {
-        if let Some(table) = line.strip_prefix('[') {
-            let table = table.split(']').next().unwrap_or(table);
-            inside = table == "workspace.dependencies";
-            if let Some(name) = table.strip_prefix("workspace.dependencies.") {
+        if let Some(header) = line.strip_prefix('[') {
+            let header = header.split(']').next().unwrap_or(header);
+            inside = header == table;
+            let name = header.strip_prefix(table).and_then(|rest| rest.strip_prefix('.'));
+            if let Some(name) = name {
                 found.insert(name, number);
             }
         } else if let Some((name, value)) = line.split_once('=').filter(|_| inside) {
@@ -224,6 +232,17 @@ mod tests {
         );
         let empty = findings(manifest, "| `libc` | the kernel | | rustix |\n");
         assert!(empty.concat().contains(&format!("{REASONS}:1: the row of `libc`")), "{empty:?}");
+    }
+
+    #[test]
+    fn the_fuzz_targets_dependency_needs_a_reason_too() {
+        let manifest = "[package]\nname = \"x\"\n[dependencies]\nours = { path = \"a\" }\n\
+                        libfuzzer-sys = \"0.4\"\n[[bin]]\nname = \"y\"\n";
+        let found = report_of(check, &[(FUZZ_MANIFEST, manifest), (REASONS, "")]).lines();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found.concat().starts_with("fuzz/Cargo.toml:5: dependency `libfuzzer-sys`"));
+        let row = "| `libfuzzer-sys` | fuzzing | guided | afl |\n";
+        assert_eq!(report_of(check, &[(FUZZ_MANIFEST, manifest), (REASONS, row)]).lines(), [""; 0]);
     }
 
     fn link_findings(text: &str) -> Vec<String> {

@@ -6,9 +6,11 @@
 //! | `names` | no drawers: `util` and its kin |
 //! | `words` | legacy words stay in their dialects, build machines stay out |
 //! | `docs` | every dependency is justified, every link leads somewhere |
+//! | `properties` | every test that the page of security properties names exists |
 
 mod docs;
 mod names;
+mod properties;
 mod rust;
 mod words;
 
@@ -23,6 +25,7 @@ pub fn check(tree: &Tree) -> Report {
     names::check(tree, &mut report);
     words::check(tree, &mut report);
     docs::check(tree, &mut report);
+    properties::check(tree, &mut report);
     report
 }
 
@@ -38,7 +41,7 @@ fn report_of(check: fn(&Tree, &mut Report), files: &[(&str, &str)]) -> Report {
 mod tests {
     use super::*;
 
-    /// Each of the four is called: a check that nobody runs finds nothing.
+    /// Each of them is called: a check that nobody runs finds nothing.
     #[test]
     fn every_file_of_this_folder_has_its_say() {
         let tree = Tree::of(&[
@@ -46,7 +49,7 @@ mod tests {
             ("crates/a/src/util.rs", "unsafe fn f() {}\n// failregex\n"),
         ]);
         let found = check(&tree).lines().concat();
-        for part in ["`unsafe` outside", "`util`", "`failregex`", "`libc`"] {
+        for part in ["`unsafe` outside", "`util`", "`failregex`", "`libc`", "this page is gone"] {
             assert!(found.contains(part), "{part}: {found}");
         }
     }

@@ -61,6 +61,8 @@ impl Guarded {
             .arg(&config)
             .arg("--socket")
             .arg(&socket)
+            .arg("--store")
+            .arg(folder.join("store").join("vauban.db"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()?;

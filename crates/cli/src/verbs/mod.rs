@@ -2,7 +2,10 @@
 
 pub mod ban;
 pub mod bans;
+pub mod completions;
 pub mod explain;
+pub mod man;
+pub mod reload;
 pub mod ruleset;
 pub mod run;
 pub mod status;

@@ -1,12 +1,15 @@
-//! `vauban run`.
+//! `vauban run`, and the process without privileges that it starts.
 
-use std::path::PathBuf;
-
-use vauban_daemon::Options;
+use vauban_daemon::{Options, child, parent};
 
 use crate::exit::Trouble;
 
 /// Protects this host until interrupted.
-pub fn run(config: Option<PathBuf>, dry_run: bool, socket: Option<PathBuf>) -> Result<(), Trouble> {
-    Ok(vauban_daemon::run(&Options { config, dry_run, socket })?)
+pub fn run(options: &Options) -> Result<(), Trouble> {
+    Ok(parent::run(options)?)
+}
+
+/// Judges for the parent that has started it.
+pub fn child() -> Result<(), Trouble> {
+    Ok(child::run()?)
 }

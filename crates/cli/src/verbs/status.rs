@@ -49,6 +49,12 @@ fn words(status: &Value) -> String {
             seconds("/trigger/suspect"),
         ),
         format!("  unproven        {}", unproven(status)),
+        format!("  store           {}", store(status)),
+        format!(
+            "  judging         as user {}, sandbox: {}",
+            number(status, "/process/user"),
+            text(status, "/process/sandbox"),
+        ),
         String::new(),
         format!("  bans            {}", number(status, "/bans")),
         format!("  suspects        {}", number(status, "/suspects")),
@@ -89,6 +95,18 @@ fn words(status: &Value) -> String {
         lines.push(format!("  {}", paint(FAINT, &text)));
     }
     lines.join("\n")
+}
+
+/// Where bans outlive the daemon, and how that goes.
+fn store(status: &Value) -> String {
+    let path = text(status, "/store/path");
+    let trouble = text(status, "/store/trouble");
+    if !trouble.is_empty() {
+        return paint(ALERT, &format!("not written: {trouble}"));
+    }
+    let kib = number(status, "/store/bytes") / 1024;
+    let past = number(status, "/store/history");
+    format!("{path}: {kib} KiB, {past} bans that are over")
 }
 
 /// What a suspect meets.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -25,6 +25,10 @@ pub const DROP: &str = "unproven = \"drop\"\n";
 pub struct Vauban {
     running: Running,
     pub socket: PathBuf,
+    /// Its configuration, to be changed for a reload.
+    pub config: PathBuf,
+    /// Its database.
+    pub store: PathBuf,
     out: PathBuf,
     err: PathBuf,
 }
@@ -37,35 +41,130 @@ impl Vauban {
 
     /// The same with further arguments.
     pub fn start_with(lab: &Lab, config: &str, arguments: &str) -> Self {
-        let mut vauban = Self::launch(lab, config, arguments);
+        Self::launch(lab, config, arguments).answering()
+    }
+
+    /// Starts one with the configuration file, the database and the socket of an earlier one, and
+    /// waits until it answers.
+    pub fn after(lab: &Lab, earlier: &Self) -> Self {
+        Self::launch_after(lab, earlier).answering()
+    }
+
+    /// The same for one that need not succeed.
+    pub fn launch_after(lab: &Lab, earlier: &Self) -> Self {
+        let (config, store) = (earlier.config.clone(), earlier.store.clone());
+        Self::begin(lab, config, earlier.socket.clone(), store, "", &[])
+    }
+
+    /// Waits until it answers.
+    pub fn answering(mut self) -> Self {
         wait_until("vauban answers", Duration::from_secs(10), || {
-            if let Some(status) = vauban.running.ended() {
-                panic!("vauban ended: {status}: {}{}", vauban.log(), vauban.errors());
+            if let Some(status) = self.running.ended() {
+                panic!("vauban ended: {status}: {}{}", self.log(), self.errors());
             }
-            vauban.verb("status").code == Some(0)
+            self.verb("status").code == Some(0)
         });
-        vauban
+        self
     }
 
     /// Starts one that need not succeed.
     pub fn launch(lab: &Lab, config: &str, arguments: &str) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        Self::launch_with(lab, config, arguments, &[])
+    }
+
+    /// The same with variables in its environment.
+    pub fn launch_with(
+        lab: &Lab,
+        config: &str,
+        arguments: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let number = next();
+        let file = |name: &str| lab.folder().join(format!("{number}-{name}"));
+        let path = file("vauban.toml");
+        std::fs::write(&path, config).unwrap();
+        // Its own socket and its own store, unless the arguments name them: what one test bans is
+        // not another one's.
+        let named = |option: &str| {
+            arguments
+                .split_whitespace()
+                .skip_while(|word| *word != option)
+                .nth(1)
+                .map(PathBuf::from)
+        };
+        let socket = named("--socket").unwrap_or_else(|| file("sock"));
+        let store = named("--store").unwrap_or_else(|| file("store").join("vauban.db"));
+        let others: Vec<&str> = {
+            let mut words = arguments.split_whitespace();
+            let mut others = Vec::new();
+            while let Some(word) = words.next() {
+                if matches!(word, "--socket" | "--store") {
+                    words.next();
+                } else {
+                    others.push(word);
+                }
+            }
+            others
+        };
+        Self::begin(lab, path, socket, store, &others.join(" "), environment)
+    }
+
+    fn begin(
+        lab: &Lab,
+        config: PathBuf,
+        socket: PathBuf,
+        store: PathBuf,
+        arguments: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let number = next();
         let file = |name: &str| lab.folder().join(format!("{number}-{name}"));
         let (out, err) = (file("out"), file("err"));
-        std::fs::write(file("vauban.toml"), config).unwrap();
-        // Its own socket, unless the arguments name one.
-        let socket = arguments.split_whitespace().skip_while(|word| *word != "--socket").nth(1);
-        let named = socket.is_some();
-        let socket = socket.map_or_else(|| file("sock"), PathBuf::from);
-        let own = if named { String::new() } else { format!("--socket {}", socket.display()) };
-        let config = file("vauban.toml").display().to_string();
-        let line = format!("{PROGRAM} run --config {config} {own} {arguments}");
+        let line = format!(
+            "{PROGRAM} run --config {} --socket {} --store {} {arguments}",
+            config.display(),
+            socket.display(),
+            store.display()
+        );
         let mut command = lab.on("victim", &line);
+        command.envs(environment.iter().copied());
         command.stdin(Stdio::null());
         command.stdout(std::fs::File::create(&out).unwrap());
         command.stderr(std::fs::File::create(&err).unwrap());
-        Self { running: Running::start(command), socket, out, err }
+        Self { running: Running::start(command), socket, config, store, out, err }
+    }
+
+    /// The parent's process id.
+    pub fn id(&self) -> u32 {
+        self.running.id()
+    }
+
+    /// The child's process id, as the parent's children are listed (proc(5)).
+    pub fn child(&self) -> u32 {
+        self.try_child().expect("it has a child")
+    }
+
+    /// The same of one that may not have got so far. Now and then it has another child: nft.
+    pub fn try_child(&self) -> Option<u32> {
+        let id = self.id();
+        let path = format!("/proc/{id}/task/{id}/children");
+        let text = std::fs::read_to_string(path).ok()?;
+        let ours = |id: &u32| {
+            let line = std::fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            line.split('\0').nth(1) == Some("child")
+        };
+        text.split_whitespace().filter_map(|id| id.parse().ok()).find(ours)
+    }
+
+    /// Sends the parent a signal.
+    pub fn signal(&self, name: &str) {
+        self.running.signal(name);
+    }
+
+    /// Changes the configuration and has it read, which must succeed.
+    pub fn reload(&self, config: &str) {
+        std::fs::write(&self.config, config).unwrap();
+        self.verb("reload").success();
     }
 
     /// Runs a verb, like `ban 192.0.2.2 --for 2s`.
@@ -189,10 +288,21 @@ impl Vauban {
         self.end()
     }
 
+    /// Its status, if it has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.running.ended()
+    }
+
     /// Waits for its end.
     pub fn end(&mut self) -> Option<i32> {
         self.running.wait(Duration::from_secs(10)).code()
     }
+}
+
+/// A number for the files of one more.
+fn next() -> u32 {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    COUNT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Runs a verb on a socket.

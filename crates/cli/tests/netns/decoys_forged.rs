@@ -99,7 +99,13 @@ fn two_vaubans_do_not_answer_each_other_for_ever() {
     let vauban = Vauban::start(&lab, "");
     let (config, socket) = (lab.folder().join("other.toml"), lab.folder().join("other.sock"));
     std::fs::write(&config, "").unwrap();
-    let line = format!("{PROGRAM} run --config {} --socket {}", config.display(), socket.display());
+    let store = lab.folder().join("store").join("vauban.db");
+    let line = format!(
+        "{PROGRAM} run --config {} --socket {} --store {}",
+        config.display(),
+        socket.display(),
+        store.display()
+    );
     let mut other = lab.on("scanner", &line);
     other.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     let _other = Running::start(other);

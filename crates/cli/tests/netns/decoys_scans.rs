@@ -17,17 +17,18 @@ fn half_open(six: &str, victim: std::net::IpAddr, scanner: std::net::IpAddr) {
     let _services = Services::open(&lab, "victim", &REAL, &[]);
     let vauban = Vauban::start(&lab, "");
     let report = Report::nmap(&lab, "scanner", &format!("{six} -sS -p 1-1000 {victim}"));
-    // Two closed ports are below the trigger.
+    // Two closed ports are below the trigger; one, if two processors took the first two at once.
     let below = report.except("open", 1..=1000);
     let found: Vec<_> = below.iter().map(|port| (port, report.state(*port))).collect();
-    assert_eq!(below.len(), 2, "{found:?} {:#}", vauban.json("status"));
+    assert!((1..=2).contains(&below.len()), "{found:?} {:#}", vauban.json("status"));
+    let decoys = 1000 - REAL.len() - below.len();
     assert_eq!(report.except("closed", below), [0; 0]);
     vauban.settle();
     assert_is_suspect(&vauban, scanner);
     assert_eq!(proven(&vauban, scanner), [""; 0]);
     let status = vauban.json("status");
     // A thousand ports without the real ones and those below the trigger.
-    assert_eq!(status["decoys"]["told"], 1000 - 4 - 2, "{status:#}");
+    assert_eq!(status["decoys"]["told"], decoys, "{status:#}");
     assert_eq!(status["decoys"]["contacts"], 0, "{status:#}");
     let listed = vauban.verb("suspects").success();
     assert!(listed.contains(&scanner.to_string()) && listed.contains("994"), "{listed}");

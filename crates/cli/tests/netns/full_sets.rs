@@ -177,7 +177,7 @@ fn full_of_suspects_with_bans_at_the_trigger() {
     assert_eq!(vauban.bans().len(), 16);
     assert_eq!(lab.elements("suspect4").len(), 16);
     // The bans that end first made room for later ones.
-    assert!(vauban.log().contains("the ban is over"), "{}", vauban.log());
+    assert!(vauban.log().contains("the ledger is full"), "{}", vauban.log());
     // One more scanner is met like all others.
     let reports = lab.run("scanner", &format!("hping3 -n -F -p 101 -c 3 -i u2000 {VICTIM}"));
     assert!(reports.err.contains("100% packet loss"), "{reports:?}");

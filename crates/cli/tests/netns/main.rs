@@ -10,6 +10,7 @@
 //! | `lab` | the namespaces, the links between them, and what is asked of the kernel in them |
 //! | `services` | ports that somebody serves |
 //! | `daemon` | a Vauban on the victim, and its verbs |
+//! | `knocks` | a source that never stops sending |
 //! | `wire` | what went over the link: the scanner's probes, and what was answered |
 //! | `crafted` | packets that no program sends |
 //! | `decoys` | reports of scanners, suspects, and whole TCP segments made by hand |
@@ -25,6 +26,7 @@
 mod crafted;
 mod daemon;
 mod decoys;
+mod knocks;
 mod lab;
 mod process;
 mod services;
@@ -44,11 +46,19 @@ mod decoys_policy;
 mod decoys_scans;
 mod demonstration;
 mod dry_run;
+mod faults;
 mod firewalls;
 mod full_sets;
+mod healing;
 mod innocents;
 mod ipv6;
 mod never;
+mod notify;
+mod processes;
+mod reload;
+mod restarts;
 mod running;
 mod scans;
+mod store_faults;
 mod suspects;
+mod torture;

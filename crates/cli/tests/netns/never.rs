@@ -3,10 +3,11 @@
 
 use std::net::IpAddr;
 use std::process::Stdio;
+use std::time::Duration;
 
 use crate::daemon::Vauban;
 use crate::lab::{Lab, PATIENCE, Reached, SCANNER, VICTIM};
-use crate::process::Running;
+use crate::process::{Running, wait_until};
 use crate::services::Services;
 use crate::wire::{TCP, UDP, Wire, answered, probed};
 
@@ -157,7 +158,9 @@ fn the_operator_is_told_why_not() {
 fn an_element_put_in_by_hand_blocks_none_of_them() {
     let lab = lab();
     let _services = Services::open(&lab, "victim", &[80], &[]);
-    let _vauban = Vauban::start(&lab, CONFIG);
+    let vauban = Vauban::start(&lab, CONFIG);
+    // It takes what it never asked for away again at once, so it must not see it.
+    vauban.signal("STOP");
     let open = |from: &str, six: &str, to: &str| {
         let nmap = format!(
             "nmap {six} -n -Pn -sS --max-retries 1 --max-rtt-timeout 300ms -e eth0 -S {from} \
@@ -178,7 +181,6 @@ fn an_element_put_in_by_hand_blocks_none_of_them() {
     put_in("6x", &[ALLOWED6, GATEWAY6, scanner6]);
     // The whole /64 that they are in.
     put_in("6", &["2001:db8:1::"]);
-    // Before the daemon looks the next time, which takes what it never asked for away again.
     assert!(!open(scanner, "", "192.0.2.1"), "by hand it works for others");
     assert!(lab.holds("banned4", ALLOWED) && lab.holds("known4", ALLOWED));
     for name in [ALLOWED, GATEWAY, FRIEND] {
@@ -188,6 +190,8 @@ fn an_element_put_in_by_hand_blocks_none_of_them() {
     for name in [ALLOWED6, GATEWAY6] {
         assert!(open(name, "-6", "2001:db8:1::1"), "{name}");
     }
+    vauban.signal("CONT");
+    wait_until("it is taken away", Duration::from_secs(2), || !lab.holds("banned4", scanner));
 }
 
 /// What is put in by hand is taken out again: the ledger says who is banned.
@@ -205,8 +209,8 @@ fn what_nobody_asked_for_is_taken_away() {
         lab.run("victim", &elements).success();
     }
     assert_eq!(lab.reach("scanner", VICTIM, 80), Reached::Silent);
-    lab.reached_again("scanner", VICTIM, 80, std::time::Duration::from_secs(15));
-    crate::process::wait_until("it is healed", std::time::Duration::from_secs(2), || {
+    lab.reached_again("scanner", VICTIM, 80, Duration::from_secs(15));
+    wait_until("it is healed", Duration::from_secs(2), || {
         ["banned4", "known4"]
             .iter()
             .all(|set| lab.holds(set, "203.0.113.9") && !lab.holds(set, &SCANNER.to_string()))

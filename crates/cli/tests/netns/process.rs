@@ -1,7 +1,7 @@
 //! Programs: started, waited for with a limit, ended by their id.
 
 use std::io::Read;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -86,6 +86,11 @@ impl Running {
         Self { child, what }
     }
 
+    /// The way to its standard input, once, if it was piped.
+    pub fn input(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -132,7 +137,8 @@ impl Drop for Running {
     }
 }
 
-fn send(id: u32, signal: &str) -> bool {
+/// Sends a process a signal; false if there is none.
+pub fn send(id: u32, signal: &str) -> bool {
     let mut kill = Command::new("kill");
     kill.args([&format!("-{signal}"), &id.to_string()]).env("PATH", PATH).stderr(Stdio::null());
     kill.status().is_ok_and(|status| status.success())
@@ -144,6 +150,22 @@ fn reader(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
         let _ = pipe.unwrap().read_to_end(&mut bytes);
         bytes
     })
+}
+
+/// A line of a process's status (proc(5)), like `CapEff`; `None` if it has ended.
+pub fn status_of(id: u32, key: &str) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
+    let key = format!("{key}:");
+    text.lines().find_map(|line| line.strip_prefix(&key)).map(|value| value.trim().to_owned())
+}
+
+/// Whether a process runs, be it with one thread only: one that waits to be asked for its status
+/// does not.
+pub fn runs(id: u32) -> bool {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{id}/task")) else { return false };
+    let threads = tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok());
+    let ended = |id: u32| status_of(id, "State").is_none_or(|state| state.starts_with(['Z', 'X']));
+    !threads.into_iter().all(ended)
 }
 
 /// Waits until something is there.

@@ -1,7 +1,6 @@
 //! The operator's way in: a unix socket that speaks one line of JSON each way.
 //!
-//! Only this host's root (or the user the daemon runs as) is listened to; the kernel says who is
-//! calling. What changes state becomes an event like any other.
+//! Only this host's root is listened to; the kernel says who is calling. What changes state becomes an event like any other.
 
 pub mod client;
 pub mod protocol;

@@ -20,7 +20,11 @@ pub enum Request {
     /// Who is a suspect.
     Suspects,
     /// Who is banned.
-    Bans,
+    Bans {
+        /// Only what a list in a terminal shows.
+        #[serde(default)]
+        brief: bool,
+    },
     /// Ban an address.
     Ban {
         /// An address, or the /64 of an IPv6 address.
@@ -38,6 +42,8 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         address: Option<String>,
     },
+    /// Read the configuration again.
+    Reload,
     /// Everything known of an address.
     Explain {
         /// Which: an address, or a subject as `bans` lists it.
@@ -45,16 +51,19 @@ pub enum Request {
     },
 }
 
-/// An answer: a view, or why there is none.
+/// An answer: a view, or why there is none. The daemon gives a view of its own kind, callers read
+/// JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reply {
+pub enum Reply<T = serde_json::Value> {
     /// Done; the view depends on the verb, see [`super::view`].
-    Ok(serde_json::Value),
+    Ok(T),
     /// The answer is no; for people.
     No(String),
     /// The request makes no sense; for people.
     Invalid(String),
+    /// The configuration has errors and nothing has changed; for people.
+    Refused(String),
     /// The caller may not ask that; for people.
     Denied(String),
     /// It should have worked and did not; for people.

@@ -7,17 +7,96 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
+use serde_json::Value;
 use vauban_engine::detect::Dossier;
 use vauban_engine::evidence::{Evidence, Meaning};
 use vauban_engine::ledger::{Ban, Origin};
 use vauban_engine::policy::Policy;
 use vauban_engine::{Prefix, Timestamp};
 
+use crate::clock::Dates;
 use crate::words;
 
+/// What an answer shows.
+#[derive(Debug)]
+pub enum View {
+    /// Anything small.
+    Value(Value),
+    /// All bans in force.
+    Bans(Box<Bans>),
+}
+
+/// All bans in force, as `bans` shows them. There may be a hundred thousand of them, so each is
+/// turned into its view only as it is written, by whoever writes the answer.
+#[derive(Debug)]
+pub struct Bans {
+    /// Whether only what a list in a terminal shows is wanted.
+    pub brief: bool,
+    /// Whether nothing is blocked.
+    pub dry_run: bool,
+    /// Whether all of them are on the disk.
+    pub stored: bool,
+    /// The bans, in the order of their subjects.
+    pub bans: Vec<Ban>,
+    /// The time of the answer.
+    pub now: Timestamp,
+    /// How its times are dated.
+    pub dates: Dates,
+    /// What they were judged by.
+    pub policy: Policy,
+}
+
+impl View {
+    /// Says that what it shows is not on the disk.
+    pub fn unstored(&mut self) {
+        match self {
+            Self::Value(value) => {
+                if let Some(stored) = value.get_mut("stored") {
+                    *stored = Value::Bool(false);
+                }
+            }
+            Self::Bans(bans) => bans.stored = false,
+        }
+    }
+}
+
+impl Serialize for View {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Value(value) => value.serialize(serializer),
+            Self::Bans(all) => {
+                let mut object = serializer.serialize_struct("Bans", 3)?;
+                object.serialize_field("dry_run", &all.dry_run)?;
+                object.serialize_field("stored", &all.stored)?;
+                object.serialize_field("bans", &Each(all))?;
+                object.end()
+            }
+        }
+    }
+}
+
+/// The list within.
+struct Each<'a>(&'a Bans);
+
+impl Serialize for Each<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Bans { brief, bans, now, dates, policy, .. } = self.0;
+        if *brief {
+            return serializer.collect_seq(bans.iter().map(|ban| BriefView {
+                subject: ban.subject.to_string(),
+                remaining: ban.remaining(*now).map(seconds),
+                level: ban.level,
+                start: time(dates.wall(ban.start)),
+                reason: words::reason(ban, policy),
+            }));
+        }
+        serializer.collect_seq(bans.iter().map(|item| ban(item, *now, dates, policy)))
+    }
+}
+
 /// A ban, as `bans`, `ban` and `explain` show it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct BanView {
     /// Whom it covers.
     pub subject: String,
@@ -44,8 +123,23 @@ pub struct BanView {
     pub packets: u64,
 }
 
+/// What a list in a terminal shows of a ban: a part of [`BanView`].
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct BriefView {
+    /// Whom it covers.
+    pub subject: String,
+    /// Seconds until it ends; null for never.
+    pub remaining: Option<u64>,
+    /// The how-manieth ban of this subject.
+    pub level: u32,
+    /// When it began.
+    pub start: String,
+    /// Why, in a sentence.
+    pub reason: String,
+}
+
 /// A suspect, as `suspects` shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct SuspectView {
     /// Whom the suspicion covers.
     pub subject: String,
@@ -70,7 +164,7 @@ pub struct SuspectView {
 }
 
 /// One packet that counted, as `explain` shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct EvidenceView {
     /// When it came.
     pub at: String,
@@ -103,12 +197,12 @@ pub fn seconds(span: Duration) -> u64 {
 
 /// The view of a ban at `now`.
 #[must_use]
-pub fn ban(ban: &Ban, now: Timestamp, policy: &Policy) -> BanView {
+pub fn ban(ban: &Ban, now: Timestamp, dates: &Dates, policy: &Policy) -> BanView {
     BanView {
         subject: ban.subject.to_string(),
         source: ban.source.to_string(),
-        start: time(ban.start),
-        end: ban.end.map(time),
+        start: time(dates.wall(ban.start)),
+        end: ban.end.map(|end| time(dates.wall(end))),
         remaining: ban.remaining(now).map(seconds),
         level: ban.level,
         origin: match ban.origin {
@@ -154,10 +248,10 @@ pub fn suspect(
 
 /// The view of a packet that counted.
 #[must_use]
-pub fn evidence(item: &Evidence, policy: &Policy) -> EvidenceView {
+pub fn evidence(item: &Evidence, dates: &Dates, policy: &Policy) -> EvidenceView {
     let tcp = item.port.protocol == vauban_engine::Protocol::Tcp;
     EvidenceView {
-        at: time(item.at),
+        at: time(dates.wall(item.at)),
         source: item.source.to_string(),
         source_port: item.source_port,
         destination: item.destination.to_string(),
@@ -194,12 +288,46 @@ fn ports<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> Vec<String> {
     ports.iter().map(ToString::to_string).collect()
 }
 
-/// A point in time as RFC 3339 in UTC, to the millisecond.
+/// A time of the wall clock as RFC 3339 in UTC, to the millisecond.
 #[must_use]
 pub fn time(at: Timestamp) -> String {
     let millis = i64::try_from(at.0 / 1_000_000).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_millisecond(millis).map_or_else(
-        |_| "beyond the calendar".into(),
-        |at| at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string(),
-    )
+    let Ok(at) = jiff::Timestamp::from_millisecond(millis) else {
+        return "beyond the calendar".into();
+    };
+    let at = TimeZone::UTC.to_datetime(at);
+    // Digit by digit: a list of a hundred thousand bans has as many dates.
+    let mut text = String::with_capacity("2026-11-21T15:00:20.952Z".len());
+    let fields = [
+        (i32::from(at.year()), 4, '-'),
+        (i32::from(at.month()), 2, '-'),
+        (i32::from(at.day()), 2, 'T'),
+        (i32::from(at.hour()), 2, ':'),
+        (i32::from(at.minute()), 2, ':'),
+        (i32::from(at.second()), 2, '.'),
+        (i32::from(at.millisecond()), 3, 'Z'),
+    ];
+    for (number, width, behind) in fields {
+        let number = number.unsigned_abs();
+        for place in (0..width).rev() {
+            let digit = number / 10_u32.pow(place) % 10;
+            text.extend(char::from_digit(digit, 10));
+        }
+        text.push(behind);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates() {
+        let millis = |millis: u64| time(Timestamp(millis * 1_000_000));
+        assert_eq!(millis(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(millis(1_795_273_220_952), "2026-11-21T15:00:20.952Z");
+        assert_eq!(millis(951_782_399_999), "2000-02-28T23:59:59.999Z");
+        assert_eq!(time(Timestamp(u64::MAX)), "2554-07-21T23:34:33.709Z");
+    }
 }

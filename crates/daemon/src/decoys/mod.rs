@@ -22,6 +22,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use vauban_enforce::program::prefix;
@@ -71,9 +72,12 @@ pub struct Counts {
 
 /// What copies are turned into: events, and answers.
 pub struct Responder {
-    /// `None` in a dry run.
-    sender: Option<NetworkSender>,
+    sender: NetworkSender,
+    /// In a dry run, nothing is sent.
+    dry_run: bool,
     afterwards: Afterwards,
+    /// Policies to go by from now on.
+    policies: Receiver<Policy>,
     cookies: Cookies,
     host: Host,
     outbox: Outbox,
@@ -86,19 +90,22 @@ pub struct Responder {
 }
 
 impl Responder {
-    /// Acquires what needs privilege. The key of the cookies lives as long as this.
+    /// One that sends through this socket. The key of the cookies lives as long as it.
     ///
     /// # Errors
-    /// Those of socket(2) for packet sockets, above all `EPERM` without `CAP_NET_RAW`, and of
-    /// getrandom(2).
-    pub fn open(policy: &Policy, clock: Clock, counts: Arc<Counts>) -> std::io::Result<Self> {
-        let sender = match policy.enforcement {
-            Enforcement::Enforce => Some(NetworkSender::open()?),
-            Enforcement::DryRun => None,
-        };
+    /// Those of getrandom(2), and of opening sockets to ask the kernel.
+    pub fn new(
+        sender: NetworkSender,
+        policy: &Policy,
+        policies: Receiver<Policy>,
+        clock: Clock,
+        counts: Arc<Counts>,
+    ) -> std::io::Result<Self> {
         Ok(Self {
             sender,
+            dry_run: policy.enforcement == Enforcement::DryRun,
             afterwards: policy.decoy.afterwards,
+            policies,
             cookies: Cookies::new(random::key()?),
             host: Host::read()?,
             outbox: Outbox::default(),
@@ -144,6 +151,10 @@ impl Responder {
     /// Sends what has been answered, and settles which visits need a decoy. `drained` says that no
     /// copy is waiting.
     pub fn settle(&mut self, now: Timestamp, drained: bool) {
+        for policy in self.policies.try_iter() {
+            self.dry_run = policy.enforcement == Enforcement::DryRun;
+            self.afterwards = policy.decoy.afterwards;
+        }
         for visit in self.visits.due(now, drained) {
             self.stand_in(&visit);
         }
@@ -167,11 +178,11 @@ impl Responder {
     }
 
     fn send(&mut self) {
-        if let Some(sender) = &self.sender {
-            let failed = self.outbox.send(sender);
-            self.counts.unanswered.fetch_add(failed, Ordering::Relaxed);
-        } else {
+        if self.dry_run {
             self.outbox.clear();
+        } else {
+            let failed = self.outbox.send(&self.sender);
+            self.counts.unanswered.fetch_add(failed, Ordering::Relaxed);
         }
     }
 

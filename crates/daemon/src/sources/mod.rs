@@ -12,10 +12,10 @@ use std::thread::JoinHandle;
 use vauban_engine::Event;
 use vauban_sys::nflog::NflogSocket;
 
+use crate::child::Incoming;
 use crate::clock::Clock;
 use crate::decoys::Responder;
 use crate::decoys::pulse::Pulse;
-use crate::run::Incoming;
 
 pub mod nflog;
 

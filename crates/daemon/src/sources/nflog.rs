@@ -11,10 +11,10 @@ use vauban_sys::nflog::{NflogSocket, Received};
 use vauban_sys::timer;
 
 use super::Queue;
+use crate::child::Incoming;
 use crate::clock::Clock;
 use crate::decoys::Responder;
 use crate::decoys::pulse::Pulse;
-use crate::run::Incoming;
 
 /// Reads until `stop` is set.
 pub fn run(

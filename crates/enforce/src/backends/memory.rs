@@ -28,7 +28,6 @@ impl Memory {
 impl Enforcer for Memory {
     fn load(&mut self, _policy: &Policy, _facts: &Facts) -> Result<(), Trouble> {
         self.loaded = true;
-        self.blocks.clear();
         Ok(())
     }
 
@@ -76,6 +75,10 @@ impl Enforcer for Memory {
 
     fn count(&mut self) -> Result<Vec<Counter>, Trouble> {
         self.loaded().map(|()| Vec::new())
+    }
+
+    fn retire(&mut self, _facts: &Facts) -> Result<(), Trouble> {
+        Ok(())
     }
 
     fn unload(&mut self) -> Result<(), Trouble> {

@@ -40,8 +40,8 @@ pub fn build(kind: EnforcerKind) -> Result<Box<dyn Enforcer>, Trouble> {
 
 /// Holds blocks.
 pub trait Enforcer: Send {
-    /// Holds the program for this policy, and no blocks. What was there before is replaced, in one
-    /// step.
+    /// Holds the program for this policy. One that was there before is replaced in one step; the
+    /// blocks that it held stay.
     fn load(&mut self, policy: &Policy, facts: &Facts) -> Result<(), Trouble>;
 
     /// Takes the host's new facts into the program, without losing a block.
@@ -64,6 +64,9 @@ pub trait Enforcer: Send {
 
     /// The program's counters.
     fn count(&mut self) -> Result<Vec<Counter>, Trouble>;
+
+    /// Leaves nothing but the blocks, which run out by themselves from here on.
+    fn retire(&mut self, facts: &Facts) -> Result<(), Trouble>;
 
     /// Takes everything away. It is no error when nothing is there.
     fn unload(&mut self) -> Result<(), Trouble>;

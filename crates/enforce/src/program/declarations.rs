@@ -9,7 +9,7 @@ use super::lane::Lane;
 use super::ranges::Range;
 use super::sets::SetContents;
 use super::span::span;
-use super::writer::Writer;
+use super::writer::{Declared, Writer};
 use super::{ANSWERING_SETS, claim_set, counter, plays_decoys, port_set, slot_set};
 
 /// Room in the ban sets beyond the bans in force: for blocks that have run out and that the kernel
@@ -82,7 +82,21 @@ fn limit(w: &mut Writer, name: &str, rate: u32) {
 
 pub(super) fn sets(w: &mut Writer, policy: &Policy, contents: &SetContents) {
     w.note("From the configuration and from what this host is like.");
-    for (name, ranges) in contents.named() {
+    filled(w, contents, |_| true);
+    ports(w, policy);
+    dynamic(w, policy);
+}
+
+/// The sets that bans alone need.
+pub(super) fn of_bans_alone(w: &mut Writer, policy: &Policy, contents: &SetContents) {
+    filled(w, contents, |name| name.starts_with("never"));
+    for lane in Lane::ALL {
+        banned(w, policy, lane);
+    }
+}
+
+fn filled(w: &mut Writer, contents: &SetContents, wanted: impl Fn(&str) -> bool) {
+    for (name, ranges) in contents.named().into_iter().filter(|(name, _)| wanted(name)) {
         let kind = match name {
             "never4" | "excluded4" => "ipv4_addr",
             "answers" => "inet_service",
@@ -94,6 +108,9 @@ pub(super) fn sets(w: &mut Writer, policy: &Policy, contents: &SetContents) {
             elements(w, ranges.iter().map(Range::text));
         });
     }
+}
+
+fn ports(w: &mut Writer, policy: &Policy) {
     let lists = [
         ("traps", &policy.traps),
         ("served", &policy.served),
@@ -106,6 +123,10 @@ pub(super) fn sets(w: &mut Writer, policy: &Policy, contents: &SetContents) {
             elements(w, ports.iter().map(text));
         });
     }
+}
+
+/// The sets that packets fill, and those that hold bans.
+fn dynamic(w: &mut Writer, policy: &Policy) {
     w.note(
         "Ports that had a listener minutes ago (a service that restarts): on all addresses, as the",
     );
@@ -140,6 +161,11 @@ pub(super) fn sets(w: &mut Writer, policy: &Policy, contents: &SetContents) {
     }
 }
 
+fn banned(w: &mut Writer, policy: &Policy, lane: Lane) {
+    let bans = policy.kernel.bans.saturating_add(SPARE);
+    bounded(w, &format!("banned{}", lane.suffix()), lane.key_type(), "timeout", bans, None);
+}
+
 fn of_lane(w: &mut Writer, policy: &Policy, lane: Lane) {
     let trigger = &policy.trigger;
     let (suffix, kind) = (lane.suffix(), lane.key_type());
@@ -149,7 +175,7 @@ fn of_lane(w: &mut Writer, policy: &Policy, lane: Lane) {
     // Whoever is in one of the next two: established connections are looked up once only.
     let known = bans.saturating_add(size).saturating_add(SPARE);
     bounded(w, &format!("known{suffix}"), kind, dynamic, known, Some(trigger.suspect));
-    bounded(w, &format!("banned{suffix}"), kind, "timeout", bans, None);
+    banned(w, policy, lane);
     bounded(w, &format!("suspect{suffix}"), kind, dynamic, size, Some(trigger.suspect));
     for slot in 1..=trigger.slots() {
         let claimed = CLAIMED_FOR.min(trigger.window / 2);
@@ -184,6 +210,8 @@ fn bounded(
             w.line(&format!("timeout {}", span(timeout)));
         }
     });
+    let (name, kind, flags) = (name.to_owned(), kind.to_owned(), flags.to_owned());
+    w.declare(Declared { name, kind, size, flags, timeout });
 }
 
 fn elements(w: &mut Writer, items: impl Iterator<Item = String>) {

@@ -20,6 +20,23 @@ pub(super) fn hooks(w: &mut Writer, policy: &Policy) {
     });
     forward(w, policy);
     leaving(w, policy);
+    banned(w, policy);
+}
+
+/// What is left when nobody watches any more: bans, until they run out.
+pub(super) fn bans_alone(w: &mut Writer, policy: &Policy) {
+    for hook in ["input", "forward"] {
+        w.block(&format!("chain {hook}"), |w| {
+            w.line(&format!("type filter hook {hook} priority filter - 10; policy accept;"));
+            for lane in Lane::ALL {
+                w.line(&format!("{} @banned{} goto banned", lane.key(), lane.suffix()));
+            }
+        });
+    }
+    banned(w, policy);
+}
+
+fn banned(w: &mut Writer, policy: &Policy) {
     w.note("The never-ban set stands before the drop, and neighbour discovery (RFC 4861) too.");
     w.block("chain banned", |w| {
         w.line("iif lo accept");

@@ -12,12 +12,14 @@ mod probes;
 mod ranges;
 mod sets;
 mod span;
+pub mod succession;
 mod text;
 mod writer;
 
 pub use lane::Lane;
 pub use ranges::{Range, merged};
 pub use sets::{SetContents, contents};
+pub use text::Part;
 
 use vauban_engine::event::Facts;
 use vauban_engine::key::Keying;
@@ -149,7 +151,12 @@ fn log_bytes(policy: &Policy, prefix: &str, bytes: u32) -> String {
 /// stood in our table, in one transaction.
 #[must_use]
 pub fn render(policy: &Policy, facts: &Facts) -> String {
+    text::program(policy, &of_host(policy, facts))
+}
+
+/// The contents for this policy on a host like this.
+fn of_host(policy: &Policy, facts: &Facts) -> SetContents {
     let never = NeverSet::new(&policy.allow, facts);
     let keying = Keying::new(facts, &never);
-    text::program(policy, &contents(policy, facts, &never, &keying))
+    contents(policy, facts, &never, &keying)
 }

@@ -11,7 +11,7 @@ use vauban_engine::policy::Policy;
 use super::ranges::{Range, merged};
 
 /// The contents of the interval sets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetContents {
     /// IPv4 addresses that are never blocked.
     pub never4: Vec<Range>,

@@ -7,8 +7,27 @@ use super::sets::SetContents;
 use super::writer::Writer;
 use super::{TABLE, declarations, decoys, hooks, probes};
 
-/// The whole program.
+/// The whole program, in the place of whatever stood there.
 pub fn program(policy: &Policy, contents: &SetContents) -> String {
+    let head = format!(
+        "# The first two lines replace what an earlier run may have left.\n\
+         table inet {TABLE}\n\
+         delete table inet {TABLE}\n"
+    );
+    over(&head, Part::Whole, policy, contents)
+}
+
+/// What of the program is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// Only what bans need, for when nobody watches any more.
+    Bans,
+}
+
+/// The program behind what makes room for it.
+pub fn over(head: &str, part: Part, policy: &Policy, contents: &SetContents) -> String {
     let mut w = Writer::default();
     let mode = match policy.enforcement {
         Enforcement::Enforce => "",
@@ -16,21 +35,27 @@ pub fn program(policy: &Policy, contents: &SetContents) -> String {
     };
     w.raw(&format!(
         "# Vauban's kernel program. Nothing outside this table is ever touched.\n\
-         {mode}\
-         # The first two lines replace what an earlier run may have left.\n\
-         table inet {TABLE}\n\
-         delete table inet {TABLE}\n\
-         table inet {TABLE} {{\n"
+         {mode}{head}table inet {TABLE} {{\n"
     ));
-    declarations::counters(&mut w, policy);
-    declarations::sets(&mut w, policy, contents);
-    hooks::hooks(&mut w, policy);
-    hooks::opening(&mut w, policy);
-    probes::probes(&mut w, policy);
-    decoys::told(&mut w, policy);
-    for lane in Lane::ALL {
-        probes::lane_chains(&mut w, policy, lane);
-    }
+    body(&mut w, part, policy, contents);
     w.raw("}\n");
     w.finish()
+}
+
+/// What is in the table.
+pub(super) fn body(w: &mut Writer, part: Part, policy: &Policy, contents: &SetContents) {
+    declarations::counters(w, policy);
+    if part == Part::Bans {
+        declarations::of_bans_alone(w, policy, contents);
+        hooks::bans_alone(w, policy);
+        return;
+    }
+    declarations::sets(w, policy, contents);
+    hooks::hooks(w, policy);
+    hooks::opening(w, policy);
+    probes::probes(w, policy);
+    decoys::told(w, policy);
+    for lane in Lane::ALL {
+        probes::lane_chains(w, policy, lane);
+    }
 }

@@ -1,6 +1,17 @@
 //! Writes nftables text: indented lines, blocks, notes.
 
 use std::fmt::Write as _;
+use std::time::Duration;
+
+/// A set that packets or commands fill, as declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Declared {
+    pub(super) name: String,
+    pub(super) kind: String,
+    pub(super) size: u32,
+    pub(super) flags: String,
+    pub(super) timeout: Option<Duration>,
+}
 
 /// What has been written so far.
 #[derive(Default)]
@@ -8,6 +19,9 @@ pub(super) struct Writer {
     out: String,
     /// Whether the last line was a note, which belongs to what follows it.
     noted: bool,
+    /// The heads of its blocks.
+    heads: Vec<String>,
+    declared: Vec<Declared>,
 }
 
 impl Writer {
@@ -26,6 +40,7 @@ impl Writer {
     /// A block with its head: a set, a chain.
     pub(super) fn block(&mut self, head: &str, body: impl FnOnce(&mut Self)) {
         self.gap();
+        self.heads.push(head.to_owned());
         let _ = writeln!(self.out, "\t{head} {{");
         body(self);
         self.out.push_str("\t}\n");
@@ -36,6 +51,21 @@ impl Writer {
         self.gap();
         self.noted = true;
         let _ = writeln!(self.out, "\t# {text}");
+    }
+
+    /// Takes note of a set, for those who ask what was declared.
+    pub(super) fn declare(&mut self, set: Declared) {
+        self.declared.push(set);
+    }
+
+    /// The heads of all blocks.
+    pub(super) fn heads(&self) -> impl Iterator<Item = &str> {
+        self.heads.iter().map(String::as_str)
+    }
+
+    /// The sets that were declared.
+    pub(super) fn declared(&self) -> &[Declared] {
+        &self.declared
     }
 
     /// All of it.

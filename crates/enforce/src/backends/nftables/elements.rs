@@ -1,7 +1,9 @@
 //! A batch of blocks as changes to the elements of sets.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use vauban_engine::Prefix;
 use vauban_engine::output::{Batch, BlockOp};
 use vauban_sys::nft::SetOp;
 
@@ -46,16 +48,20 @@ pub(super) fn known_set(lane: Lane) -> &'static str {
     }
 }
 
+/// In whole milliseconds, as the kernel takes it.
 pub(super) fn timeout(remaining: Option<Duration>) -> Duration {
-    remaining.unwrap_or(LONGEST).clamp(Duration::from_millis(1), LONGEST)
+    let millis = remaining.unwrap_or(LONGEST).min(LONGEST).as_nanos().div_ceil(1_000_000).max(1);
+    Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX))
 }
+
+/// The time of an element that is deleted in the same batch. No block has this one: see [`timeout`].
+const BRIEF: Option<Duration> = Some(Duration::from_nanos(1_000_000_001));
 
 /// What makes an element absent whether it was there or not: deleting one that is not there, or
 /// has just run out, would undo the whole batch, and `destroy` needs a newer kernel than
 /// Debian 12's.
 pub(super) fn absent(set: &str, key: Vec<u8>) -> [SetOp<'_>; 2] {
-    let brief = Some(Duration::from_secs(1));
-    [SetOp::Add { set, key: key.clone(), timeout: brief }, SetOp::Delete { set, key }]
+    [SetOp::Add { set, key: key.clone(), timeout: BRIEF }, SetOp::Delete { set, key }]
 }
 
 /// What puts an element there with this timeout, whatever it had before; `None` for the set's own.
@@ -64,8 +70,42 @@ pub(super) fn put(set: &str, key: Vec<u8>, timeout: Option<Duration>) -> [SetOp<
     [brief, gone, SetOp::Add { set, key, timeout }]
 }
 
+/// Whom the sets of known sources may hold already.
+pub(super) enum Doubt {
+    /// Anybody.
+    All,
+    /// Nobody but these.
+    These(BTreeSet<Prefix>),
+}
+
+impl Doubt {
+    fn covers(&self, subject: &Prefix) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(subjects) => subjects.contains(subject),
+        }
+    }
+}
+
+/// Puts operations of one kind on one set side by side, as they then share a message: 28 bytes for
+/// an element in place of 76, and a tenth of the kernel's time. Only for batches that name nobody
+/// twice: what was to happen to one key, in the order that matters, still happens in that order.
+fn gather(ops: &mut [SetOp<'_>]) {
+    ops.sort_by_key(|op| match op {
+        // What makes an element absent whether it was there or not begins with a brief one.
+        SetOp::Add { set, timeout, .. } if *timeout == BRIEF => (*set, 0),
+        SetOp::Delete { set, .. } => (*set, 1),
+        SetOp::Add { set, .. } | SetOp::AddInterval { set, .. } | SetOp::Flush { set } => (*set, 2),
+    });
+}
+
+fn names_nobody_twice(batch: &Batch) -> bool {
+    let mut subjects = BTreeSet::new();
+    batch.ops.iter().filter_map(BlockOp::subject).all(|subject| subjects.insert(subject))
+}
+
 /// The element operations of a batch.
-pub(super) fn operations(batch: &Batch) -> Result<Vec<SetOp<'static>>, Trouble> {
+pub(super) fn operations(batch: &Batch, doubt: &Doubt) -> Result<Vec<SetOp<'static>>, Trouble> {
     let mut ops = Vec::with_capacity(batch.ops.len() * 4);
     for op in &batch.ops {
         let (subject, block) = match op {
@@ -79,12 +119,19 @@ pub(super) fn operations(batch: &Batch) -> Result<Vec<SetOp<'static>>, Trouble> 
         if let Some(block) = block {
             let timeout = Some(timeout(block.remaining));
             ops.push(SetOp::Add { set, key: key.clone(), timeout });
-            // Where a suspicion may have put it already, for a shorter time.
-            ops.extend(put(known, key, timeout));
+            if doubt.covers(subject) {
+                // A suspicion may have put it there already, for a shorter time.
+                ops.extend(put(known, key, timeout));
+            } else {
+                ops.push(SetOp::Add { set: known, key, timeout });
+            }
         } else {
             ops.extend(absent(set, key.clone()));
             ops.extend(absent(known, key));
         }
+    }
+    if names_nobody_twice(batch) {
+        gather(&mut ops);
     }
     Ok(ops)
 }

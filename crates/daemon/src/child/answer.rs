@@ -6,15 +6,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
-use vauban_enforce::{Reply as Enforced, Request as Enforce};
+use vauban_enforce::boundary::{Answer, Ask};
 use vauban_engine::detect::Dossier;
 use vauban_engine::event::{Command, Event, EventKind};
+use vauban_engine::ledger::Origin;
 use vauban_engine::policy::{Enforcement, Unproven};
-use vauban_engine::{Notice, Prefix};
+use vauban_engine::{Block, Notice, Prefix};
 
 use super::core::Core;
+use super::link::Orphaned;
 use crate::control::protocol::{LONGEST_REASON, Reply, Request};
-use crate::control::view;
+use crate::control::view::{self, Bans, View};
 use crate::words;
 
 /// The longest ban that an operator can ask for: ten years, in milliseconds. Longer ones are
@@ -27,30 +29,55 @@ fn turns_text(c: char) -> bool {
     matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// An answer. Where it says `stored`, it is given once that is true, or says that it is not.
+type Answered = Reply<View>;
+
+fn ok(value: Value) -> Answered {
+    Reply::Ok(View::Value(value))
+}
+
 impl Core {
     /// The answer to a request; what it changes is done when it returns.
-    pub(super) fn answer(&mut self, request: Request) -> Reply {
+    pub(super) fn answer(&mut self, request: Request) -> Result<Answered, Orphaned> {
         self.engine.handle_timeout(self.clock.now());
-        self.drain();
-        match request {
-            Request::Status => Reply::Ok(self.status()),
-            Request::Suspects => Reply::Ok(self.suspects()),
-            Request::Bans => Reply::Ok(self.bans()),
-            Request::Ban { subject, for_ms, reason } => self.ban(&subject, for_ms, reason),
-            Request::Unban { address: None } => self.unban(None),
+        self.drain()?;
+        Ok(match request {
+            Request::Status => ok(self.status()?),
+            Request::Suspects => ok(self.suspects()?),
+            Request::Bans { brief } => Reply::Ok(View::Bans(Box::new(self.bans(brief)))),
+            Request::Ban { subject, for_ms, reason } => self.ban(&subject, for_ms, reason)?,
+            Request::Unban { address: None } => self.unban(None)?,
             Request::Unban { address: Some(text) } => match self.address(&text) {
-                Ok(address) => self.unban(Some(address)),
+                Ok(address) => self.unban(Some(address))?,
                 Err(reply) => reply,
             },
             Request::Explain { address } => match self.address(&address) {
-                Ok(address) => Reply::Ok(self.explain(address)),
+                Ok(address) => ok(self.explain(address)?),
                 Err(reply) => reply,
             },
-        }
+            Request::Reload => self.reload()?,
+        })
+    }
+
+    /// Another configuration; it holds when this returns.
+    fn reload(&mut self) -> Result<Answered, Orphaned> {
+        Ok(match self.ask(&Ask::Reload)? {
+            Answer::Done => {
+                // What the parent has told before it answered.
+                self.hear()?;
+                ok(json!({ "configuration": self.file() }))
+            }
+            Answer::Refused(text) => Reply::Refused(text),
+            other => Reply::Failed(format!("the privileged process answers {other:?}")),
+        })
+    }
+
+    fn file(&self) -> Option<&str> {
+        Some(self.begin.file.as_str()).filter(|file| !file.is_empty())
     }
 
     /// The address that a text means: itself, or the first one of a subject as we list it.
-    fn address(&self, text: &str) -> Result<IpAddr, Reply> {
+    fn address(&self, text: &str) -> Result<IpAddr, Answered> {
         let prefix: Prefix =
             text.parse().map_err(|error| Reply::Invalid(format!("{text:?}: {error}")))?;
         let subject = self.engine.keying().subject(prefix.addr());
@@ -67,38 +94,39 @@ impl Core {
         self.engine.policy().enforcement == Enforcement::DryRun
     }
 
-    fn command(&mut self, command: Command) -> Vec<Notice> {
+    fn command(&mut self, command: Command) -> Result<Vec<Notice>, Orphaned> {
         self.engine.handle(Event { at: self.clock.now(), kind: EventKind::Command(command) });
         self.drain()
     }
 
-    fn status(&mut self) -> Value {
-        let suspects = self.suspicions().len();
-        let counted = self.service.handle(Enforce::Count);
+    fn status(&mut self) -> Result<Value, Orphaned> {
+        let suspects = self.suspicions()?.len();
+        let counted = self.ask(&Ask::Count)?;
         let mut counters = Map::new();
         let kernel = match counted {
-            Enforced::Counted(list) => {
+            Answer::Counted(list) => {
                 for counter in list {
                     let count = json!({ "packets": counter.packets, "bytes": counter.bytes });
                     counters.insert(counter.name, count);
                 }
                 "loaded".to_owned()
             }
-            Enforced::Lost => "missing".to_owned(),
+            Answer::Lost => "missing".to_owned(),
             other => format!("unknown: {other:?}"),
         };
         let policy = self.engine.policy();
         let tally = self.engine.tally();
         let counts = &self.watched.counts;
         let loss = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
-        json!({
+        let health = self.records.health();
+        Ok(json!({
             "version": env!("CARGO_PKG_VERSION"),
             "mode": match policy.enforcement {
                 Enforcement::Enforce => "enforce",
                 Enforcement::DryRun => "dry-run",
             },
-            "configuration": self.file.as_ref().map(|file| file.display().to_string()),
-            "started": view::time(self.clock.started()),
+            "configuration": self.file(),
+            "started": view::time(self.dates.wall(self.clock.started())),
             "uptime": self.clock.now().since(self.clock.started()).as_secs(),
             "trigger": {
                 "ports": policy.trigger.ports,
@@ -136,26 +164,35 @@ impl Core {
                 "banned": tally.banned,
                 "refused": tally.refused,
             },
-        })
+            "store": {
+                "path": self.begin.store,
+                "trouble": health.trouble,
+                "bytes": health.size.map(|size| size.bytes),
+                "bans": health.size.map(|size| size.in_force),
+                "history": health.size.map(|size| size.ended),
+            },
+            "process": {
+                "user": self.begin.uid,
+                "sandbox": self.sandbox,
+            },
+        }))
     }
 
     /// The suspects and how long they are that, as the kernel has it; as the engine has it if the
     /// kernel cannot be asked.
-    fn suspicions(&mut self) -> BTreeMap<Prefix, Duration> {
-        if let Enforced::Suspects(held) = self.service.handle(Enforce::Suspects) {
-            return held
-                .into_iter()
-                .map(|block| (block.subject, block.remaining.unwrap_or_default()))
-                .collect();
+    fn suspicions(&mut self) -> Result<BTreeMap<Prefix, Duration>, Orphaned> {
+        if let Answer::Suspects(held) = self.ask(&Ask::Suspects)? {
+            let left = |block: Block| (block.subject, block.remaining.unwrap_or_default());
+            return Ok(held.into_iter().map(left).collect());
         }
         let now = self.clock.now();
         let left = |dossier: &Dossier<'_>| dossier.suspect_until.map(|until| until.since(now));
         let suspects = self.engine.suspects();
-        suspects.iter().filter_map(|(s, dossier)| Some((*s, left(dossier)?))).collect()
+        Ok(suspects.iter().filter_map(|(s, dossier)| Some((*s, left(dossier)?))).collect())
     }
 
-    fn suspects(&mut self) -> Value {
-        let suspicions = self.suspicions();
+    fn suspects(&mut self) -> Result<Value, Orphaned> {
+        let suspicions = self.suspicions()?;
         let policy = self.engine.policy();
         let views: Vec<_> = suspicions
             .iter()
@@ -165,55 +202,74 @@ impl Core {
                 view::suspect(subject, *left, dossier.as_ref(), banned, policy)
             })
             .collect();
-        json!({ "dry_run": self.is_dry_run(), "suspects": views })
+        Ok(json!({ "dry_run": self.is_dry_run(), "suspects": views }))
     }
 
-    fn bans(&self) -> Value {
-        let (now, policy) = (self.clock.now(), self.engine.policy());
-        let views: Vec<_> = self.engine.bans().map(|ban| view::ban(ban, now, policy)).collect();
-        json!({ "dry_run": self.is_dry_run(), "bans": views })
+    fn bans(&self, brief: bool) -> Bans {
+        Bans {
+            brief,
+            dry_run: self.is_dry_run(),
+            stored: true,
+            bans: self.engine.bans().cloned().collect(),
+            now: self.clock.now(),
+            dates: self.dates.clone(),
+            policy: self.engine.policy().clone(),
+        }
     }
 
-    fn ban(&mut self, subject: &str, for_ms: Option<u64>, reason: String) -> Reply {
+    fn ban(
+        &mut self,
+        subject: &str,
+        for_ms: Option<u64>,
+        reason: String,
+    ) -> Result<Answered, Orphaned> {
         let subject: Prefix = match subject.parse() {
             Ok(subject) => subject,
-            Err(error) => return Reply::Invalid(format!("{subject:?}: {error}")),
+            Err(error) => return Ok(Reply::Invalid(format!("{subject:?}: {error}"))),
         };
         if reason.len() > LONGEST_REASON {
-            return Reply::Invalid(format!("the reason is longer than {LONGEST_REASON} bytes"));
+            let text = format!("the reason is longer than {LONGEST_REASON} bytes");
+            return Ok(Reply::Invalid(text));
         }
         if reason.chars().any(|c| c.is_control() || turns_text(c)) {
-            return Reply::Invalid("the reason contains control characters".into());
+            return Ok(Reply::Invalid("the reason contains control characters".into()));
         }
         if for_ms.is_some_and(|ms| ms == 0 || ms > LONGEST_BAN_MS) {
-            return Reply::Invalid("a ban lasts from 1ms to 3650d".into());
+            return Ok(Reply::Invalid("a ban lasts from 1ms to 3650d".into()));
         }
         let length = for_ms.map(Duration::from_millis);
         // An address that has just become a gateway must not be banned.
-        self.ask(self.clock.now());
-        for notice in self.command(Command::Ban { subject, length, reason }) {
+        self.ask(&Ask::Facts)?;
+        self.hear()?;
+        for notice in self.command(Command::Ban { subject, length, reason })? {
             match notice {
                 Notice::Banned(ban) => {
-                    let ban = view::ban(&ban, self.clock.now(), self.engine.policy());
-                    return Reply::Ok(json!({ "dry_run": self.is_dry_run(), "ban": ban }));
+                    let (now, policy) = (self.clock.now(), self.engine.policy());
+                    let ban = view::ban(&ban, now, &self.dates, policy);
+                    let dry_run = self.is_dry_run();
+                    let view = json!({ "dry_run": dry_run, "stored": true, "ban": ban });
+                    return Ok(ok(view));
                 }
-                Notice::Refused { why, .. } => return Reply::No(words::refusal(&why)),
+                Notice::Refused { why, .. } => return Ok(Reply::No(words::refusal(&why))),
                 _ => {}
             }
         }
-        Reply::Failed("the engine said nothing about it".into())
+        Ok(Reply::Failed("the engine said nothing about it".into()))
     }
 
-    fn unban(&mut self, address: Option<IpAddr>) -> Reply {
+    fn unban(&mut self, address: Option<IpAddr>) -> Result<Answered, Orphaned> {
         let command = address.map_or(Command::UnbanAll, Command::Unban);
-        let known = address.is_none_or(|address| {
-            let subject = self.engine.keying().subject(address);
-            self.engine.ban_of(address).is_some()
-                || self.engine.dossier(&subject).is_some()
-                || self.suspicions().contains_key(&subject)
-        });
-        let unbanned: Vec<_> = self
-            .command(command)
+        let known = match address {
+            None => true,
+            Some(address) => {
+                let subject = self.engine.keying().subject(address);
+                self.engine.ban_of(address).is_some()
+                    || self.engine.dossier(&subject).is_some()
+                    || self.suspicions()?.contains_key(&subject)
+            }
+        };
+        let notices = self.command(command)?;
+        let unbanned: Vec<_> = notices
             .into_iter()
             .filter_map(|notice| match notice {
                 Notice::Unbanned { subject, was_banned, .. } => {
@@ -222,21 +278,31 @@ impl Core {
                 _ => None,
             })
             .collect();
-        match address {
+        Ok(match address {
             Some(address) if !known => {
                 Reply::No(format!("{address} is neither banned nor a suspect"))
             }
-            _ => Reply::Ok(json!({ "unbanned": unbanned })),
-        }
+            _ => ok(json!({ "unbanned": unbanned })),
+        })
     }
 
-    fn explain(&mut self, address: IpAddr) -> Value {
-        let suspicions = self.suspicions();
+    fn explain(&mut self, address: IpAddr) -> Result<Value, Orphaned> {
+        let suspicions = self.suspicions()?;
+        // What the ledger does not keep any more, the store may.
+        let mut complete = self.engine.ban_of(address).cloned();
+        if let Some(ban) = &mut complete
+            && (ban.not_kept > 0
+                || (ban.evidence.is_empty() && matches!(ban.origin, Origin::Scan(_))))
+            && let Some((kept, more)) = self.records.evidence(ban.subject)
+            && kept.len() > ban.evidence.len()
+        {
+            (ban.evidence, ban.not_kept) = (kept, more);
+        }
         let now = self.clock.now();
         let policy = self.engine.policy();
         let trigger = &policy.trigger;
         let subject = self.engine.keying().subject(address);
-        let ban = self.engine.ban_of(address);
+        let ban = complete.as_ref();
         let dossier = self.engine.dossier(&subject);
         let never = self.engine.never().hit(&Prefix::host(address));
         let suspect_for = suspicions.get(&subject).copied();
@@ -264,13 +330,15 @@ impl Core {
             (None, Some(dossier)) => dossier,
             (None, None) => (Vec::new(), 0),
         };
-        let evidence: Vec<_> = evidence.iter().map(|item| view::evidence(item, policy)).collect();
+        let evidence: Vec<_> =
+            evidence.iter().map(|item| view::evidence(item, &self.dates, policy)).collect();
         let proven = dossier.as_ref().map_or(&[][..], |dossier| dossier.proven.as_slice());
         let missing =
             if ban.is_some() { String::new() } else { words::missing(proven.len(), policy) };
         let suspended = dossier.as_ref().and_then(|dossier| dossier.proof_suspended_until);
-        json!({
+        Ok(json!({
             "dry_run": policy.enforcement == Enforcement::DryRun,
+            "stored": true,
             "address": address.to_string(),
             "subject": ban.map_or(subject, |ban| ban.subject).to_string(),
             "state": state,
@@ -281,7 +349,7 @@ impl Core {
             "suspect_for": suspect_for.map(view::seconds),
             "distinct_ports": dossier.as_ref().map_or(0, |dossier| dossier.distinct_ports),
             "trigger_ports": trigger.ports,
-            "ban": ban.map(|ban| view::ban(ban, now, policy)),
+            "ban": ban.map(|ban| view::ban(ban, now, &self.dates, policy)),
             "evidence": evidence,
             "not_kept": not_kept,
             "uncountable": dossier.as_ref().map_or(0, |dossier| dossier.uncountable),
@@ -291,6 +359,6 @@ impl Core {
             "guesses": dossier.as_ref().map_or(0, |dossier| dossier.guesses),
             "excused": dossier.as_ref().map_or(0, |dossier| dossier.excused),
             "proof_suspended_for": suspended.map(|until| view::seconds(until.since(now))),
-        })
+        }))
     }
 }

@@ -1,0 +1,58 @@
+//! The pages say what the command says.
+
+use std::collections::BTreeMap;
+
+use clap::CommandFactory as _;
+
+use super::pages;
+use crate::Cli;
+
+fn written() -> BTreeMap<String, String> {
+    pages(Cli::command()).unwrap().into_iter().collect()
+}
+
+#[test]
+fn every_verb_that_is_listed_has_a_page_and_a_line_in_the_first() {
+    let pages = written();
+    let command = Cli::command();
+    let (hidden, listed): (Vec<_>, Vec<_>) =
+        command.get_subcommands().partition(|verb| verb.is_hide_set());
+    for verb in &listed {
+        let page = &pages[&format!("vauban-{}.1", verb.get_name())];
+        let usage = format!(".SH SYNOPSIS\nvauban {}", verb.get_name());
+        assert!(page.contains(&usage), "{page}");
+        let line = format!("\n.BR vauban\\-{} (1)\n", verb.get_name());
+        assert!(pages["vauban.1"].contains(&line), "{}", verb.get_name());
+    }
+    assert_eq!(pages.len(), listed.len() + 2);
+    assert_eq!(hidden.len(), 2, "the one that writes the pages, and the one that `run` starts");
+}
+
+#[test]
+fn each_option_stands_on_its_verbs_page() {
+    let pages = written();
+    for verb in Cli::command().get_subcommands().filter(|verb| !verb.is_hide_set()) {
+        let page = pages[&format!("vauban-{}.1", verb.get_name())].replace("\\-", "-");
+        for long in verb.get_arguments().filter_map(|argument| argument.get_long()) {
+            assert!(page.contains(&format!("--{long}")), "{}: {long}", verb.get_name());
+        }
+    }
+}
+
+#[test]
+fn exit_statuses_are_those_of_the_help() {
+    let page = written().remove("vauban.1").unwrap();
+    let section = page.split(".SH EXIT STATUS\n").nth(1).unwrap().split(".SH").next().unwrap();
+    let numbers: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix(".B ")).collect();
+    for status in ["0", "1", "2", "69", "70", "77", "78"] {
+        assert!(numbers.contains(&status), "{status} of {numbers:?}");
+    }
+    assert!(numbers.iter().all(|number| number.parse::<u8>().is_ok()), "{numbers:?}");
+}
+
+#[test]
+fn no_backquote_is_left() {
+    for (name, page) in written() {
+        assert!(!page.contains('`'), "{name}: {page}");
+    }
+}
