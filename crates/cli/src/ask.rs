@@ -15,23 +15,26 @@ pub fn ask(socket: &Path, request: &Request) -> Result<Value, Trouble> {
     outcome(reply)
 }
 
-/// The same for an answer that may be long: its JSON, for the caller to read as far as needed.
+/// The same for an answer that may be long: its text, with a [`body`] for the caller to read as far as
+/// needed.
 pub fn ask_for_text(socket: &Path, request: &Request) -> Result<String, Trouble> {
-    let mut text =
+    let text =
         client::call_for_text(socket, request).map_err(|error| unavailable(socket, &error))?;
-    // As serde writes `Reply::Ok`: the answer in an object of its own.
-    if let Some(body) = text.strip_prefix(OK).and_then(|rest| rest.trim_end().strip_suffix('}')) {
-        let end = OK.len() + body.len();
-        text.truncate(end);
-        text.drain(..OK.len());
+    if body(&text).is_some() {
         return Ok(text);
     }
     let reply: Reply =
         serde_json::from_str(&text).map_err(|error| unavailable(socket, &error.into()))?;
-    outcome(reply).map(|value| value.to_string())
+    outcome(reply).map(|value| format!("{OK}{value}}}"))
 }
 
+/// As serde writes `Reply::Ok`: the answer in an object of its own.
 const OK: &str = "{\"ok\":";
+
+/// The answer within the text of a reply; `None` if there is none.
+pub fn body(text: &str) -> Option<&str> {
+    text.strip_prefix(OK)?.trim_end().strip_suffix('}')
+}
 
 fn unavailable(socket: &Path, error: &std::io::Error) -> Trouble {
     match error.kind() {
@@ -42,6 +45,10 @@ fn unavailable(socket: &Path, error: &std::io::Error) -> Trouble {
         ErrorKind::PermissionDenied => {
             Trouble::Denied(format!("{}: permission denied; use sudo", socket.display()))
         }
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => Trouble::Unavailable(format!(
+            "the daemon at {} does not answer; what was asked for may be done all the same",
+            socket.display()
+        )),
         _ => Trouble::Unavailable(format!("{}: {error}", socket.display())),
     }
 }

@@ -21,6 +21,7 @@
 //! | [`privileges`] | giving up capabilities |
 //! | [`sandbox`] | which files may be opened and which calls made |
 //! | [`cpu`] | which processor a thread runs on |
+//! | [`memory`] | memory that is free, given back |
 //! | [`random`] | keys that nobody can guess |
 //! | [`tcp`] | what the kernel's TCP was built with |
 //! | [`timer`] | how exactly a thread sleeps |
@@ -39,6 +40,7 @@ pub mod diag;
 pub mod file;
 pub mod frame;
 pub mod interface;
+pub mod memory;
 pub mod netlink;
 pub mod netns;
 pub mod network;

@@ -11,7 +11,7 @@ use vauban_config::duration;
 use vauban_daemon::control::protocol::Request;
 use vauban_daemon::paint::{HEAD, WARN, paint};
 
-use crate::ask::{ask_for_text, print, print_json};
+use crate::ask::{ask_for_text, body, print, print_json};
 use crate::exit::Trouble;
 
 /// Up to this many bytes, JSON is indented for people; more is for programs only.
@@ -42,14 +42,15 @@ struct Ban<'a> {
 /// Lists the bans in force.
 pub fn run(socket: &Path, json: bool) -> Result<(), Trouble> {
     let text = ask_for_text(socket, &Request::Bans { brief: !json })?;
+    let text = body(&text).unwrap_or_default();
     if json && text.len() > INDENTED {
-        return print(&text);
+        return print(text);
     }
     let unreadable = |error: serde_json::Error| Trouble::Failed(error.to_string());
     if json {
-        return print_json(&serde_json::from_str(&text).map_err(unreadable)?);
+        return print_json(&serde_json::from_str(text).map_err(unreadable)?);
     }
-    let answer: Answer<'_> = serde_json::from_str(&text).map_err(unreadable)?;
+    let answer: Answer<'_> = serde_json::from_str(text).map_err(unreadable)?;
     if answer.bans.is_empty() {
         return print("no bans");
     }
@@ -71,7 +72,8 @@ fn listed(answer: &Answer<'_>) -> String {
     let length = widest("FOR".len(), &mut spans.iter().map(String::len));
     let start = widest("SINCE".len(), &mut bans.iter().map(|ban| ban.start.len()));
     let head = format!("{heading:subject$}  {:length$}  TIMES  {:start$}  REASON", "FOR", "SINCE");
-    let mut out = paint(HEAD, &head);
+    let mut out = String::with_capacity(bans.len() * 2 * head.len());
+    out.push_str(&paint(HEAD, &head));
     out.push('\n');
     for (ban, left) in bans.iter().zip(&spans) {
         let Ban { subject: whom, level, start: since, reason, .. } = ban;

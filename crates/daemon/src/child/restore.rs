@@ -9,6 +9,7 @@ use vauban_enforce::boundary::{Answer, Ask};
 use vauban_engine::event::{EventKind, Restored};
 use vauban_engine::ledger::Ban;
 use vauban_engine::{Event, Prefix, Timestamp};
+use vauban_sys::memory;
 
 use super::core::{Core, orphaned};
 use super::ledger;
@@ -25,6 +26,8 @@ impl Core {
         }
         self.look().map_err(orphaned)?;
         self.restoring = false;
+        // A ledger on its way from the store into the kernel takes twice its room.
+        memory::give_back();
         self.ask(&Ask::Ready).map_err(orphaned)?;
         self.greet();
         Ok(())

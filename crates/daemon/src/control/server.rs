@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
-use vauban_sys::peer;
+use vauban_sys::{memory, peer};
 
 use super::protocol::{LONGEST_REQUEST, Reply, Request};
 use super::view::View;
@@ -114,7 +114,12 @@ fn serve_one(stream: &UnixStream, queue: &SyncSender<Incoming>) -> io::Result<()
         Err(error) => Reply::Invalid(format!("not a request: {error}")),
         Ok(request) => ask(request, queue),
     };
-    answer(stream, &reply)
+    answer(stream, &reply)?;
+    if matches!(reply, Reply::Ok(View::Bans(_))) {
+        drop(reply);
+        memory::give_back();
+    }
+    Ok(())
 }
 
 /// Puts the request into the engine's queue and waits for the answer.
@@ -125,7 +130,10 @@ fn ask(request: Request, queue: &SyncSender<Incoming>) -> Reply<View> {
     }
     receiver.recv_timeout(PATIENCE).unwrap_or_else(|error| {
         Reply::Failed(match error {
-            RecvTimeoutError::Timeout => "the engine did not answer in time".into(),
+            RecvTimeoutError::Timeout => {
+                "the engine did not answer in time; what was asked for may be done all the same"
+                    .into()
+            }
             RecvTimeoutError::Disconnected => "vauban is stopping".into(),
         })
     })

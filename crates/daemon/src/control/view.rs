@@ -83,12 +83,26 @@ impl Serialize for Each<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Bans { brief, bans, now, dates, policy, .. } = self.0;
         if *brief {
-            return serializer.collect_seq(bans.iter().map(|ban| BriefView {
-                subject: ban.subject.to_string(),
-                remaining: ban.remaining(*now).map(seconds),
-                level: ban.level,
-                start: time(dates.wall(ban.start)),
-                reason: words::reason(ban, policy),
+            // Most bans of a long list have the same reason as the one before.
+            let mut last: Option<(&Ban, String)> = None;
+            return serializer.collect_seq(bans.iter().map(|ban| {
+                let same = last.as_ref().filter(|(of, _)| {
+                    of.origin == ban.origin && of.evidence.is_empty() && ban.evidence.is_empty()
+                });
+                let reason = match same {
+                    Some((_, reason)) => reason.clone(),
+                    None => words::reason(ban, policy),
+                };
+                if same.is_none() {
+                    last = Some((ban, reason.clone()));
+                }
+                BriefView {
+                    subject: ban.subject.to_string(),
+                    remaining: ban.remaining(*now).map(seconds),
+                    level: ban.level,
+                    start: time(dates.wall(ban.start)),
+                    reason,
+                }
             }));
         }
         serializer.collect_seq(bans.iter().map(|item| ban(item, *now, dates, policy)))
@@ -297,25 +311,23 @@ pub fn time(at: Timestamp) -> String {
     };
     let at = TimeZone::UTC.to_datetime(at);
     // Digit by digit: a list of a hundred thousand bans has as many dates.
-    let mut text = String::with_capacity("2026-11-21T15:00:20.952Z".len());
+    let mut text = *b"0000-00-00T00:00:00.000Z";
     let fields = [
-        (i32::from(at.year()), 4, '-'),
-        (i32::from(at.month()), 2, '-'),
-        (i32::from(at.day()), 2, 'T'),
-        (i32::from(at.hour()), 2, ':'),
-        (i32::from(at.minute()), 2, ':'),
-        (i32::from(at.second()), 2, '.'),
-        (i32::from(at.millisecond()), 3, 'Z'),
+        (0..4, u32::from(at.year().unsigned_abs())),
+        (5..7, u32::from(at.month().unsigned_abs())),
+        (8..10, u32::from(at.day().unsigned_abs())),
+        (11..13, u32::from(at.hour().unsigned_abs())),
+        (14..16, u32::from(at.minute().unsigned_abs())),
+        (17..19, u32::from(at.second().unsigned_abs())),
+        (20..23, u32::from(at.millisecond().unsigned_abs())),
     ];
-    for (number, width, behind) in fields {
-        let number = number.unsigned_abs();
-        for place in (0..width).rev() {
-            let digit = number / 10_u32.pow(place) % 10;
-            text.extend(char::from_digit(digit, 10));
+    for (place, mut number) in fields {
+        for digit in text.get_mut(place).into_iter().flatten().rev() {
+            *digit += u8::try_from(number % 10).unwrap_or_default();
+            number /= 10;
         }
-        text.push(behind);
     }
-    text
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 #[cfg(test)]

@@ -11,8 +11,8 @@ use std::path::Path;
 
 use vauban_sys::file::PLAIN;
 
-/// What SQLite calls a database's own files, behind its name.
-const SUFFIXES: [&str; 3] = ["", "-wal", "-shm"];
+/// What a database's own files are called, behind its name: SQLite's, and the store's lock.
+const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", ".lock"];
 
 /// Makes the directory if need be, and the directory and an existing database the child's.
 ///

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use vauban_enforce::boundary::{Answer, Tell};
 use vauban_enforce::{Listener, Reply, Request};
+use vauban_sys::memory;
 use vauban_sys::nft::watch::Seen;
 
 use super::Parent;
@@ -95,6 +96,7 @@ impl Parent {
     pub(super) fn unwatched(&mut self, request: Request) -> Reply {
         let paused = self.commits.pause().is_ok();
         let reply = self.service.handle(request);
+        memory::give_back();
         if paused && let Err(error) = self.commits.listen() {
             self.print(&format!("Trouble: changes by others are found after ten seconds: {error}"));
         }
