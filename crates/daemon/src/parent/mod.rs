@@ -25,6 +25,7 @@ use vauban_config::AtStop;
 use vauban_enforce::boundary::{Answer, Ask, ParentsOwn, Said, Tell};
 use vauban_enforce::{Reply, Request, Service};
 use vauban_engine::event::Facts;
+use vauban_sys::nft::Nft;
 use vauban_sys::nft::watch::Watch;
 use vauban_sys::poll;
 
@@ -77,6 +78,8 @@ struct Parent {
     /// The netlink port of the service's commits.
     port: u32,
     commits: Watch,
+    /// Counts commits, by anybody.
+    counter: Nft,
     facts: Facts,
     child: Offspring,
     signals: Signals,

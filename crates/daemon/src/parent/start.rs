@@ -14,6 +14,7 @@ use vauban_enforce::{Reply, Request, Service};
 use vauban_engine::event::Facts;
 use vauban_sys::network::NetworkSender;
 use vauban_sys::nflog::NflogSocket;
+use vauban_sys::nft::Nft;
 use vauban_sys::nft::watch::Watch;
 use vauban_sys::peer;
 use vauban_sys::privileges::{self, Capability};
@@ -70,6 +71,7 @@ fn start(options: &Options, configured: Configured) -> Result<Parent, RunError> 
     folder::prepare(&config.store.path, whom.uid, whom.gid).map_err(RunError::Failed)?;
     let facts = host::facts().map_err(|error| failed("cannot ask for addresses", &error))?;
     let commits = Watch::open().map_err(|error| failed("cannot watch nf_tables", &error))?;
+    let counter = Nft::open().map_err(|error| failed("cannot ask nf_tables", &error))?;
     let mut backend = Nftables::open().map_err(|trouble| RunError::Failed(trouble.to_string()))?;
     let port = backend.port().map_err(|error| failed("cannot ask for a socket's port", &error))?;
     let had_table = backend.stands();
@@ -102,6 +104,7 @@ fn start(options: &Options, configured: Configured) -> Result<Parent, RunError> 
         service,
         port,
         commits,
+        counter,
         facts,
         child,
         signals,

@@ -91,18 +91,28 @@ impl Parent {
         }
     }
 
-    /// Has a large batch done while nobody is told of its elements. What somebody else commits in
-    /// that time is looked for afterwards.
+    /// Has a large batch done while nobody is told of its elements. If somebody else has committed in
+    /// that time, it is looked what.
     pub(super) fn unwatched(&mut self, request: Request) -> Reply {
+        let before = self.commit_count();
         let paused = self.commits.pause().is_ok();
         let reply = self.service.handle(request);
         memory::give_back();
         if paused && let Err(error) = self.commits.listen() {
             self.print(&format!("Trouble: changes by others are found after ten seconds: {error}"));
         }
-        let now = Instant::now();
-        self.watching.look = Some((now + GATHER).max(self.watching.last_look + REST));
+        // One of them was ours.
+        let alone = before.is_some_and(|count| self.commit_count() == Some(count.wrapping_add(1)));
+        if !alone {
+            let rested = self.watching.last_look + REST;
+            self.watching.look = Some((Instant::now() + GATHER).max(rested));
+        }
         reply
+    }
+
+    /// How many commits nf_tables has seen, by anybody.
+    fn commit_count(&mut self) -> Option<u32> {
+        self.counter.generation().ok()?
     }
 
     /// Asks what the host is like, and tells enforcer and child when that has changed.

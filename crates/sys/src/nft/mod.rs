@@ -231,7 +231,10 @@ impl Nft {
     }
 
     /// How many commits the network namespace has seen, by anyone (modulo 2^32).
-    fn generation(&mut self) -> io::Result<Option<u32>> {
+    ///
+    /// # Errors
+    /// None is expected.
+    pub fn generation(&mut self) -> io::Result<Option<u32>> {
         let sequence = self.socket.next_sequence();
         self.request.clear();
         read::request_generation(&mut self.request, sequence)?;
