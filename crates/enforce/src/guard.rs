@@ -43,7 +43,7 @@ impl Guard {
             let hit = match &op {
                 BlockOp::Block(block) => self.never.hit(&block.subject).cloned(),
                 BlockOp::Sever(subject) => self.never.hit(subject).cloned(),
-                BlockOp::Unblock(_) | BlockOp::Pardon(_) | BlockOp::PardonAll => None,
+                BlockOp::Unblock(_) | BlockOp::Pardon(_) | BlockOp::Clear => None,
             };
             match hit {
                 Some(member) => refused.push((op, member)),

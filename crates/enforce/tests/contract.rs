@@ -220,7 +220,7 @@ fn a_pardon_forgets_suspicion_and_ports() {
         let text = nft(&format!("list set inet vauban {set}"));
         assert!(text.contains("192.0.2.2") && !text.contains("192.0.2.1 "), "{text}");
     }
-    assert_eq!(apply(&mut service, vec![BlockOp::PardonAll]), Reply::Done);
+    assert_eq!(apply(&mut service, vec![BlockOp::Clear]), Reply::Done);
     for set in ["suspect4", "slot1_4", "port1_4"] {
         let text = nft(&format!("list set inet vauban {set}"));
         assert!(!text.contains("elements"), "{text}");

@@ -37,8 +37,8 @@ pub enum BlockOp {
     Sever(Prefix),
     /// Forget the suspicion of this subject and what led to it.
     Pardon(Prefix),
-    /// The same for everybody.
-    PardonAll,
+    /// Hold no block at all, and forget every suspicion.
+    Clear,
 }
 
 impl BlockOp {
@@ -48,7 +48,7 @@ impl BlockOp {
         match self {
             Self::Block(block) => Some(block.subject),
             Self::Unblock(subject) | Self::Sever(subject) | Self::Pardon(subject) => Some(*subject),
-            Self::PardonAll => None,
+            Self::Clear => None,
         }
     }
 }

@@ -102,7 +102,7 @@ fn op(op: &BlockOp) -> String {
         BlockOp::Unblock(subject) => format!("unblock {subject}"),
         BlockOp::Sever(subject) => format!("sever {subject}"),
         BlockOp::Pardon(subject) => format!("pardon {subject}"),
-        BlockOp::PardonAll => "pardon all".into(),
+        BlockOp::Clear => "clear".into(),
     }
 }
 

@@ -46,7 +46,8 @@ impl Enforcer for Memory {
                     self.blocks.remove(subject);
                 }
                 // Suspicion and connections are a kernel's business.
-                BlockOp::Sever(_) | BlockOp::Pardon(_) | BlockOp::PardonAll => {}
+                BlockOp::Sever(_) | BlockOp::Pardon(_) => {}
+                BlockOp::Clear => self.blocks.clear(),
             }
         }
         Ok(())

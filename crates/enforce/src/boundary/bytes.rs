@@ -141,7 +141,7 @@ impl Frame {
                 self.byte(3);
                 self.prefix(subject);
             }
-            BlockOp::PardonAll => self.byte(4),
+            BlockOp::Clear => self.byte(4),
         }
     }
 }
@@ -267,7 +267,7 @@ impl<'a> Reader<'a> {
             1 => BlockOp::Unblock(self.prefix()?),
             2 => BlockOp::Sever(self.prefix()?),
             3 => BlockOp::Pardon(self.prefix()?),
-            4 => BlockOp::PardonAll,
+            4 => BlockOp::Clear,
             _ => return Err(Malformed("an operation of no kind")),
         })
     }

@@ -100,7 +100,7 @@ fn op() -> impl Strategy<Value = BlockOp> {
         3 => subject().prop_map(BlockOp::Sever),
         1 => subject().prop_map(BlockOp::Unblock),
         1 => subject().prop_map(BlockOp::Pardon),
-        1 => Just(BlockOp::PardonAll),
+        1 => Just(BlockOp::Clear),
     ]
 }
 

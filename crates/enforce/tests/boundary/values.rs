@@ -41,7 +41,7 @@ fn op() -> impl Strategy<Value = BlockOp> {
         prefix().prop_map(BlockOp::Unblock),
         prefix().prop_map(BlockOp::Sever),
         prefix().prop_map(BlockOp::Pardon),
-        Just(BlockOp::PardonAll),
+        Just(BlockOp::Clear),
     ]
 }
 
@@ -186,7 +186,7 @@ pub fn asks() -> Vec<Ask> {
         BlockOp::Unblock(subject("198.51.100.10")),
         BlockOp::Sever(subject("2001:db8:6::/64")),
         BlockOp::Pardon(subject("2001:db8::7")),
-        BlockOp::PardonAll,
+        BlockOp::Clear,
     ]);
     vec![
         Ask::Apply(Batch { ops }),

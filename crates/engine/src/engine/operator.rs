@@ -1,6 +1,7 @@
 //! The operator's commands. They pass the never-ban set like everything else, and need no proof;
 //! connections that exist are left alone.
 
+use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -29,10 +30,8 @@ impl Engine {
     /// In one batch, however many they are.
     fn unban_all(&mut self, at: Timestamp) {
         let mut subjects: Vec<Prefix> = self.ledger.bans().map(|ban| ban.subject).collect();
-        let mut ops: Vec<BlockOp> = subjects.iter().copied().map(BlockOp::Unblock).collect();
         // Also those that only the kernel knows of.
-        ops.push(BlockOp::PardonAll);
-        self.apply(ops);
+        self.apply(vec![BlockOp::Clear]);
         for detector in &mut self.detectors {
             subjects.extend(detector.suspects(at));
             detector.forget(None);

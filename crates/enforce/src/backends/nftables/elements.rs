@@ -111,7 +111,7 @@ pub(super) fn operations(batch: &Batch, doubt: &Doubt) -> Result<Vec<SetOp<'stat
         let (subject, block) = match op {
             BlockOp::Block(block) => (&block.subject, Some(block)),
             BlockOp::Unblock(subject) => (subject, None),
-            BlockOp::Sever(_) | BlockOp::Pardon(_) | BlockOp::PardonAll => continue,
+            BlockOp::Sever(_) | BlockOp::Pardon(_) | BlockOp::Clear => continue,
         };
         let (lane, key) = Lane::of(subject)
             .ok_or_else(|| Trouble::Failed(format!("{subject} is no key of a ban set")))?;

@@ -197,7 +197,7 @@ impl Enforcer for Nftables {
         for op in &batch.ops {
             match op {
                 BlockOp::Pardon(subject) => self.pardon(subject)?,
-                BlockOp::PardonAll => self.pardon_all()?,
+                BlockOp::Clear => self.clear()?,
                 BlockOp::Sever(subject) => sever(subject)?,
                 BlockOp::Block(_) | BlockOp::Unblock(_) => {}
             }

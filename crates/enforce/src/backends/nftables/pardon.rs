@@ -4,7 +4,7 @@ use vauban_engine::Prefix;
 use vauban_engine::policy::Unproven;
 use vauban_sys::nft::SetOp;
 
-use super::elements::{absent, known_set, suspect_set};
+use super::elements::{absent, banned_set, known_set, suspect_set};
 use super::{ENOENT, Nftables};
 use crate::backends::Trouble;
 use crate::program::{Lane, TABLE, claim_set, port_set, slot_set};
@@ -46,10 +46,11 @@ impl Nftables {
         Ok(())
     }
 
-    /// The same for everybody.
-    pub(super) fn pardon_all(&mut self) -> Result<(), Trouble> {
+    /// The same for everybody, and all blocks with it.
+    pub(super) fn clear(&mut self) -> Result<(), Trouble> {
         let mut sets = Vec::new();
         for lane in Lane::ALL {
+            sets.push(banned_set(lane).to_owned());
             sets.extend(self.of_suspicion(lane));
             for slot in 1..=self.policy.trigger.slots() {
                 sets.extend([slot_set(slot, lane), claim_set(slot, lane), port_set(slot, lane)]);
