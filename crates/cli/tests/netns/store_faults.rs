@@ -274,6 +274,22 @@ fn a_database_that_is_deleted() {
     assert_eq!(next.bans(), ["203.0.113.5", "203.0.113.6", "203.0.113.7"]);
 }
 
+/// Somebody deletes it while nobody runs: whom the kernel holds is not let go because of that.
+#[test]
+#[ignore = "needs root"]
+fn a_database_that_is_gone() {
+    let lab = Lab::pair();
+    let mut vauban = Vauban::start(&lab, "");
+    vauban.verb("ban 203.0.113.5 --for 1h").success();
+    kill(&mut vauban);
+    std::fs::remove_dir_all(vauban.store.parent().unwrap()).unwrap();
+    let next = Vauban::after(&lab, &vauban);
+    assert_eq!(next.bans(), ["203.0.113.5"]);
+    assert!(next.log().contains("Kept: 1 bans"), "{}", next.log());
+    let reason = &next.json("bans")["bans"][0]["reason"];
+    assert_eq!(reason, "held by the kernel when the store was lost");
+}
+
 /// Keeps a database locked until its standard input ends.
 const LOCKER: &str = "\
 import sqlite3, sys

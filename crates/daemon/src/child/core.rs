@@ -9,7 +9,7 @@ use vauban_config::{Config, duration};
 use vauban_enforce::boundary::{Answer, Ask, Begin, Tell, wire};
 use vauban_engine::event::EventKind;
 use vauban_engine::policy::{Enforcement, Policy};
-use vauban_engine::{Engine, Event, Notice, Output, Prefix, Timestamp};
+use vauban_engine::{Block, Engine, Event, Notice, Output, Prefix, Timestamp};
 
 use super::ledger::Opened;
 use super::link::{Link, Orphaned};
@@ -225,12 +225,30 @@ impl Core {
     /// Compares what the kernel holds with the ledger, and puts right what differs.
     pub(super) fn look(&mut self) -> Result<(), Orphaned> {
         let now = self.clock.now();
-        let answer = self.ask(&Ask::List)?;
+        let mut answer = self.ask(&Ask::List)?;
+        if let Answer::Held(held) = &answer
+            && self.misses(held)
+        {
+            // The kernel lists large sets while they change, and leaves some out then (see
+            // `Nft::dump`): only what is missing twice is missing.
+            let first = held.clone();
+            answer = self.ask(&Ask::List)?;
+            if let Answer::Held(held) = &mut answer {
+                let seen: BTreeSet<Prefix> = held.iter().map(|block| block.subject).collect();
+                held.extend(first.into_iter().filter(|block| !seen.contains(&block.subject)));
+            }
+        }
         self.check(answer);
         self.drain()?;
         let took = self.clock.now().since(now);
         self.look_again = now.plus(LOOK_AGAIN.max(took.saturating_mul(LOOK_SHARE)));
         Ok(())
+    }
+
+    /// Whether a ban is not among these blocks.
+    fn misses(&self, held: &[Block]) -> bool {
+        let held: BTreeSet<Prefix> = held.iter().map(|block| block.subject).collect();
+        self.engine.bans().any(|ban| !held.contains(&ban.subject))
     }
 
     /// Carries out what the engine wants, says what it announces, and returns that.

@@ -72,7 +72,8 @@ pub(super) fn open(config: &Config, clock: Clock, boot: BootId) -> Result<Opened
     let Found { store, what, loaded } =
         records::open(path, limits, &now).map_err(RunError::Failed)?;
     let unread = store.is_err();
-    let lost = unread || loaded.unreadable > 0 || matches!(what, Some(What::SetAside(_)));
+    let lost =
+        unread || loaded.unreadable > 0 || matches!(what, Some(What::SetAside(_) | What::New));
     let (mut restored, said) = found(path, what, loaded, at);
     if let Ok(store) = &store {
         remember_evidence(store, &mut restored.bans);

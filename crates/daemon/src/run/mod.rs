@@ -81,7 +81,9 @@ pub fn configure(options: &Options) -> Result<Configured, RunError> {
         config.control.socket.clone_from(socket);
     }
     if let Some(store) = &options.store {
-        config.store.path.clone_from(store);
+        // As everywhere on a command line, from where it is typed.
+        config.store.path = std::path::absolute(store)
+            .map_err(|error| RunError::failed(&store.display().to_string(), &error))?;
     }
     Ok(Configured { config, file: loaded.file, text: disk.text.into_inner() })
 }
