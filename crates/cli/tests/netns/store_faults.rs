@@ -75,14 +75,8 @@ fn healed(vauban: &Vauban) -> bool {
             == log.contains("Healed: the store is written")
 }
 
-#[test]
-#[ignore = "needs root"]
-fn a_full_disk() {
-    let lab = Lab::pair();
-    let disk = Disk::mount(&lab);
-    let _services = Services::open(&lab, "victim", &[80], &[]);
-    let store = disk.0.join("vauban.db");
-    let mut vauban = Vauban::start_with(&lab, "", &format!("--store {}", store.display()));
+/// Bans until the disk takes no more, and three further ones. Whom.
+fn fill_with_bans(vauban: &Vauban, disk: &Disk) -> Vec<String> {
     let said = vauban.json("ban 203.0.113.5 --for 1h --reason before");
     assert_eq!(said["stored"], true, "{said:#}");
     disk.fill();
@@ -97,6 +91,45 @@ fn a_full_disk() {
         subjects.push(subject);
         assert!(subjects.len() < 700, "the disk does not get full");
     }
+    subjects
+}
+
+/// Killed while the disk is full: what could not be stored is in the kernel still, and stays.
+#[test]
+#[ignore = "needs root"]
+fn a_full_disk_and_a_crash() {
+    let lab = Lab::pair();
+    let disk = Disk::mount(&lab);
+    let store = disk.0.join("vauban.db");
+    let mut vauban = Vauban::start_with(&lab, "", &format!("--store {}", store.display()));
+    let mut expected = fill_with_bans(&vauban, &disk);
+    kill(&mut vauban);
+    let mut next = Vauban::after(&lab, &vauban);
+    assert!(next.log().contains("that only the kernel still held"), "{}", next.log());
+    let mut found = next.bans();
+    expected.sort();
+    found.sort();
+    assert_eq!(found, expected);
+    disk.make_room();
+    wait_until("it catches up", TRIED_AGAIN, || healed(&next));
+    kill(&mut next);
+    lab.run("victim", "nft delete table inet vauban").success();
+    let last = Vauban::after(&lab, &next);
+    let mut found = last.bans();
+    found.sort();
+    assert_eq!(found, expected);
+    drop((vauban, next, last));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_full_disk() {
+    let lab = Lab::pair();
+    let disk = Disk::mount(&lab);
+    let _services = Services::open(&lab, "victim", &[80], &[]);
+    let store = disk.0.join("vauban.db");
+    let mut vauban = Vauban::start_with(&lab, "", &format!("--store {}", store.display()));
+    let mut subjects = fill_with_bans(&vauban, &disk);
     vauban.verb(&format!("ban {SCANNER} --for 1h")).success();
     subjects.push(SCANNER.to_string());
     // In force all the same.
@@ -288,6 +321,25 @@ fn a_database_that_is_gone() {
     assert!(next.log().contains("Kept: 1 bans"), "{}", next.log());
     let reason = &next.json("bans")["bans"][0]["reason"];
     assert_eq!(reason, "held by the kernel when the store was lost");
+}
+
+/// A store that is not to be used: it says so, and leaves nothing behind in the kernel.
+#[test]
+#[ignore = "needs root"]
+fn another_programs_database() {
+    let lab = Lab::pair();
+    let folder = lab.folder().join("other");
+    std::fs::create_dir(&folder).unwrap();
+    let path = folder.join("other.db");
+    let script = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); \
+                  db.execute('PRAGMA application_id = 77'); db.execute('CREATE TABLE t (a)')";
+    let made = Command::new("/usr/bin/python3").args(["-c", script]).arg(&path).status().unwrap();
+    assert!(made.success());
+    let mut vauban = Vauban::launch(&lab, "", &format!("--store {}", path.display()));
+    assert_eq!(vauban.end(), Some(70), "{}", vauban.errors());
+    assert!(vauban.errors().contains("database of another program"), "{}", vauban.errors());
+    assert!(!vauban.errors().contains("Bans stay"), "{}", vauban.errors());
+    assert!(!lab.is_loaded());
 }
 
 /// Keeps a database locked until its standard input ends.

@@ -72,13 +72,15 @@ pub(super) fn open(config: &Config, clock: Clock, boot: BootId) -> Result<Opened
     let Found { store, what, loaded } =
         records::open(path, limits, &now).map_err(RunError::Failed)?;
     let unread = store.is_err();
-    let lost =
-        unread || loaded.unreadable > 0 || matches!(what, Some(What::SetAside(_) | What::New));
+    let lost = unread
+        || loaded.unreadable > 0
+        || matches!(what, Some(What::SetAside(_) | What::New))
+        || store.as_ref().is_ok_and(Store::was_behind);
     let (mut restored, said) = found(path, what, loaded, at);
     if let Ok(store) = &store {
         remember_evidence(store, &mut restored.bans);
     }
-    let records = Records::start(path.clone(), limits, store, now)
+    let records = Records::start(path.clone(), limits, store, now, lost)
         .map_err(|error| RunError::failed("cannot start a thread", &error))?;
     Ok(Opened { records, restored, said, lost, unread })
 }

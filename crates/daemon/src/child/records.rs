@@ -85,13 +85,15 @@ pub struct Records {
 }
 
 impl Records {
-    /// Starts the thread, with an open store or with what keeps it from being opened: then it is
+    /// Starts the thread; `behind` says that the store may lack bans that are in force. With an open
+    /// store, or with what keeps it from being opened: then it is
     /// tried again whenever the ledger is offered.
     pub fn start(
         path: PathBuf,
         limits: Limits,
         store: Result<Store, String>,
         now: Now,
+        behind: bool,
     ) -> std::io::Result<Self> {
         let (sender, receiver) = mpsc::sync_channel(WAITING);
         let (store, trouble) = match store {
@@ -115,7 +117,7 @@ impl Records {
             keeper.settle(&now);
             keeper.serve(&receiver);
         })?;
-        Ok(Self { sender, health, open, late, missed: false, prune_at: Instant::now() })
+        Ok(Self { sender, health, open, late, missed: behind, prune_at: Instant::now() })
     }
 
     /// Has something written down. Does not wait.
@@ -286,6 +288,7 @@ impl Keeper {
         if let Some(store) = &mut self.store
             && let Err(error) = store.write(records)
         {
+            store.mark(true);
             self.troubled(error.to_string());
         }
         self.open.fetch_sub(records.len(), Ordering::AcqRel);
@@ -331,8 +334,14 @@ impl Keeper {
         }
         if let Some(store) = &mut self.store {
             match store.replace_in_force(ledger, now) {
-                Ok(()) => self.troubled(String::new()),
-                Err(error) => self.troubled(error.to_string()),
+                Ok(()) => {
+                    store.mark(false);
+                    self.troubled(String::new());
+                }
+                Err(error) => {
+                    store.mark(true);
+                    self.troubled(error.to_string());
+                }
             }
         }
     }

@@ -87,6 +87,8 @@ struct Parent {
     watchdog: Watchdog,
     lines: Lines,
     on_terminal: bool,
+    /// Whether a program stood in the kernel before this one.
+    had_table: bool,
     /// Whether the child has said that it protects.
     ready: bool,
     /// How many operations it may ask for at once.
@@ -263,6 +265,11 @@ impl Parent {
             End::Childless(text) => {
                 // A crash may be an attacker's doing: what it has earned stays in the kernel.
                 self.child.kill();
+                if !self.ready && !self.had_table {
+                    // It never served what was loaded a moment ago, and nothing stood there before.
+                    self.service.handle(Request::Unload);
+                    return Err(RunError::Failed(text));
+                }
                 Err(RunError::Failed(format!(
                     "{text}. Bans stay in the kernel until they run out; start again: vauban run"
                 )))

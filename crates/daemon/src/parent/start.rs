@@ -112,6 +112,7 @@ fn start(options: &Options, configured: Configured) -> Result<Parent, RunError> 
         watchdog: Watchdog::new(),
         lines,
         on_terminal: io::stdout().is_terminal(),
+        had_table,
         ready: false,
         most_ops: wire::most_ops(configured.config.policy.kernel.bans),
         heard: Instant::now(),

@@ -40,11 +40,19 @@ pub(super) struct Watching {
     last_look: Instant,
     /// Ports with a listener, and when the enforcer was told.
     listeners: BTreeMap<Listener, Instant>,
+    /// What was last said about a program that cannot be loaded.
+    trouble: String,
 }
 
 impl Watching {
     pub(super) fn new(now: Instant) -> Self {
-        Self { ask_host: now + ASK_HOST, look: None, last_look: now, listeners: BTreeMap::new() }
+        Self {
+            ask_host: now + ASK_HOST,
+            look: None,
+            last_look: now,
+            listeners: BTreeMap::new(),
+            trouble: String::new(),
+        }
     }
 }
 
@@ -162,17 +170,28 @@ impl Parent {
     /// Somebody took our table away or changed it: load it again, and let the child say which
     /// blocks it misses.
     pub(super) fn heal(&mut self) {
-        self.print("Healed: the table inet vauban was gone or changed; it is loaded again");
         let policy = Box::new(self.configured.config.policy.clone());
         match self.service.handle(Request::Load(policy, self.facts.clone())) {
             Reply::Done => {
+                self.print("Healed: the table inet vauban was gone or changed; it is loaded again");
+                self.watching.trouble.clear();
                 self.service.handle(Request::Answering(ANSWERING));
                 self.watching.listeners.clear();
                 self.watching.ask_host = Instant::now();
                 self.tell(Tell::Loaded);
             }
-            Reply::Failed(text) => self.print(&format!("Trouble: cannot load it again: {text}")),
-            other => self.print(&format!("Trouble: cannot load it again: {other:?}")),
+            Reply::Failed(text) => self.not_healed(text),
+            other => self.not_healed(format!("{other:?}")),
+        }
+    }
+
+    /// It is tried again whenever somebody looks, and said once.
+    fn not_healed(&mut self, text: String) {
+        if text != self.watching.trouble {
+            self.print(&format!(
+                "Trouble: the table inet vauban is gone or changed, and cannot be loaded again: {text}"
+            ));
+            self.watching.trouble = text;
         }
     }
 }

@@ -158,6 +158,18 @@ impl Store {
         }
     }
 
+    /// Whether it lacked bans that were in force when whoever had it before ended: what the kernel
+    /// still holds of them is to be kept.
+    #[must_use]
+    pub fn was_behind(&self) -> bool {
+        self.place.was_behind()
+    }
+
+    /// Notes for the next start whether it lacks bans that are in force. Works on a full disk.
+    pub fn mark(&self, behind: bool) {
+        self.place.mark(behind);
+    }
+
     /// Goes by other limits from here on.
     pub fn limit(&mut self, limits: Limits) {
         self.limits = limits;

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -27,8 +27,15 @@ const MOST_SAME_NAMES: u32 = 100;
 /// The place of a database, held for this process.
 pub(crate) struct Place {
     path: PathBuf,
-    _lock: File,
+    /// Its one byte says whether the database lacks bans that are in force: a byte that is there
+    /// already can be changed on a full disk.
+    lock: File,
+    was_behind: bool,
 }
+
+/// What the lock's byte says: the database holds every ban, or it lacks some.
+const WHOLE: u8 = b'0';
+const BEHIND: u8 = b'1';
 
 /// What is found at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,12 +69,20 @@ impl Place {
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
+            .read(true)
             .write(true)
             .mode(0o600)
             .open(&lock)
             .map_err(|error| OpenError::File { path: lock.clone(), error })?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: file }),
+            Ok(()) => {
+                let mut said = [WHOLE];
+                if !matches!(file.read_at(&mut said, 0), Ok(1)) {
+                    // Without room for a byte, nothing is lost but this.
+                    let _ = file.write_at(&said, 0);
+                }
+                Ok(Self { path, lock: file, was_behind: said == [BEHIND] })
+            }
             Err(TryLockError::WouldBlock) => Err(OpenError::Held { path }),
             Err(TryLockError::Error(error)) => Err(OpenError::File { path: lock, error }),
         }
@@ -76,6 +91,18 @@ impl Place {
     /// The database's path, its folders without symbolic links.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether the database lacked bans when whoever had it before ended.
+    pub(crate) fn was_behind(&self) -> bool {
+        self.was_behind
+    }
+
+    /// Notes whether the database lacks bans, for the next start. Where that cannot be noted, the disk
+    /// is such that the next start finds no store that it could believe.
+    pub(crate) fn mark(&self, behind: bool) {
+        let byte = if behind { BEHIND } else { WHOLE };
+        let _ = self.lock.write_at(&[byte], 0).and_then(|_| self.lock.sync_data());
     }
 
     /// What is there.
