@@ -5,7 +5,9 @@
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
 use std::path::PathBuf;
 
 /// Where the files are; the same for all daemons of this host, whatever their sockets.
@@ -32,7 +34,11 @@ impl Only {
         let file =
             File::options().create(true).truncate(false).write(true).mode(0o600).open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { _held: file }),
+            Ok(()) => {
+                // One that an earlier version made may be open to others.
+                file.set_permissions(fs::Permissions::from_mode(0o600))?;
+                Ok(Self { _held: file })
+            }
             Err(TryLockError::WouldBlock) => Err(io::ErrorKind::AddrInUse.into()),
             Err(TryLockError::Error(error)) => Err(error),
         }

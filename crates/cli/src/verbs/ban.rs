@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use vauban_daemon::control::protocol::Request;
+use vauban_daemon::paint::{WARN, paint};
 
 use super::bans::left;
 use crate::ask::{ask, print, print_json, text};
@@ -28,5 +29,11 @@ pub fn run(
         Some(Value::Bool(true)) => "would have banned (dry run)",
         _ => "banned",
     };
-    print(&format!("{done} {} for {}", text(ban, "/subject"), left(ban)))
+    let stored = match answer.pointer("/stored") {
+        Some(Value::Bool(false)) => {
+            format!("\n{}", paint(WARN, "it is not stored: see vauban status"))
+        }
+        _ => String::new(),
+    };
+    print(&format!("{done} {} for {}{stored}", text(ban, "/subject"), left(ban)))
 }

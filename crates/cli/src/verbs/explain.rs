@@ -50,6 +50,7 @@ pub fn words(answer: &Value) -> String {
             lines.push(format!("  reason  {}", text(ban, "/reason")));
             let proof = match ban.pointer("/proven") {
                 _ if text(ban, "/origin") == "operator" => "not needed: the operator's word",
+                _ if text(ban, "/origin") == "kernel" => "not known any more",
                 Some(Value::Bool(true)) => "the address is proven to be the sender's own",
                 _ => "none: packets like these can carry anybody's address (unproven = \"ban\")",
             };

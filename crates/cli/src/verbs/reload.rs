@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use vauban_daemon::control::protocol::Request;
+use vauban_daemon::paint::{WARN, paint};
 
-use crate::ask::{ask, print, print_json, text};
+use crate::ask::{ask, print, print_json, text, words};
 use crate::exit::Trouble;
 
 /// Has the daemon read its configuration again.
@@ -13,8 +14,13 @@ pub fn run(socket: &Path, json: bool) -> Result<(), Trouble> {
     if json {
         return print_json(&answer);
     }
-    print(&match text(&answer, "/configuration") {
+    let mut said = match text(&answer, "/configuration") {
         "" => "reloaded: there is no configuration file, so the defaults hold".to_owned(),
         file => format!("reloaded: {file}"),
-    })
+    };
+    let later = words(&answer, "/next_start", 8);
+    if !later.is_empty() {
+        said.push_str(&paint(WARN, &format!("\nwith the next start only: {later}")));
+    }
+    print(&said)
 }

@@ -91,7 +91,7 @@ fn a_parent_without_descriptors() {
     // What must be done meanwhile and cannot.
     lab.run("victim", "nft delete table inet vauban").success();
     wait_until("that, too, is said", Duration::from_secs(5), || {
-        vauban.log().contains("Trouble: cannot load it again")
+        vauban.log().contains("and cannot be loaded again")
     });
     let used = seconds(vauban.id()) - before;
     assert!(used < 1.0, "{used} s of a processor");

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::daemon::{PROGRAM, Vauban};
+use crate::daemon::{PROGRAM, Vauban, verb_at};
 use crate::lab::{AT_CLIENT, Lab, PATIENCE, Reached, SCANNER, SCANNER6, VICTIM};
 use crate::process::{Running, command, finish, runs, send, status_of, wait_for, wait_until};
 use crate::services::Services;
@@ -61,6 +61,35 @@ fn each_has_what_it_needs_and_no_more() {
     let made_for_it = finish(command("getent passwd vauban"), PATIENCE).code == Some(0);
     let says = vauban.log().contains("the unprivileged process runs as nobody");
     assert_eq!(says, !made_for_it, "{}", vauban.log());
+}
+
+/// A file that whoever started it had open is none of theirs.
+#[test]
+#[ignore = "needs root"]
+fn what_its_starter_had_open_is_closed() {
+    let lab = Lab::pair();
+    let file = |name: &str| lab.folder().join(name).display().to_string();
+    std::fs::write(file("secret"), "words").unwrap();
+    let socket = file("own.sock");
+    let script = format!(
+        "exec 9<{} && exec {PROGRAM} run --config /dev/null --socket {socket} --store {}",
+        file("secret"),
+        file("own-store/vauban.db"),
+    );
+    let mut shell = lab.on("victim", "bash");
+    shell.arg("-c").arg(script).stdout(Stdio::null());
+    let running = Running::start(shell);
+    wait_until("it answers", PATIENCE, || verb_at(&socket, "status").code == Some(0));
+    let id = running.id();
+    let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap();
+    let both = children.split_whitespace().map(|child| child.parse().unwrap()).chain([id]);
+    for process in both.collect::<Vec<u32>>() {
+        let open = std::fs::read_dir(format!("/proc/{process}/fd")).unwrap();
+        let names = open.filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok());
+        let names: Vec<String> = names.map(|name| name.display().to_string()).collect();
+        assert!(names.iter().any(|name| name.starts_with("socket:")), "{names:?}");
+        assert!(!names.contains(&file("secret")), "{names:?}");
+    }
 }
 
 #[test]

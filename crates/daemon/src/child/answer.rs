@@ -65,7 +65,7 @@ impl Core {
             Answer::Done => {
                 // What the parent has told before it answered.
                 self.hear()?;
-                ok(json!({ "configuration": self.file() }))
+                ok(json!({ "configuration": self.file(), "next_start": self.put_off }))
             }
             Answer::Refused(text) => Reply::Refused(text),
             other => Reply::Failed(format!("the privileged process answers {other:?}")),

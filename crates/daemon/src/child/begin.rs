@@ -47,6 +47,8 @@ pub(super) struct Begun {
 /// Takes over, and gives up.
 pub(super) fn begin(clock: Clock) -> Result<Begun, RunError> {
     let failed = RunError::failed;
+    descriptors::close_inherited()
+        .map_err(|error| failed("cannot close inherited descriptors", &error))?;
     let (stream, begin, [nflog, network, control]) = receive().map_err(|error| {
         failed("the child process is started by vauban run, and by nobody else", &error)
     })?;

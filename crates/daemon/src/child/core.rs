@@ -80,6 +80,8 @@ pub struct Core {
     say_alive: Timestamp,
     tick: Timestamp,
     pub(super) offer_again: Timestamp,
+    /// Keys of the last configuration that hold with the next start only.
+    pub(super) put_off: Vec<&'static str>,
     /// What was last said about the store.
     trouble: String,
     /// That the kernel lacks the bans of the store is no news.
@@ -121,6 +123,7 @@ impl Core {
             say_alive: now,
             tick: now,
             offer_again: now,
+            put_off: Vec::new(),
             trouble: String::new(),
             restoring: false,
             lost,
@@ -210,6 +213,7 @@ impl Core {
         begin.configuration = text;
         match begin::read_configuration(&begin) {
             Ok(config) => {
+                self.put_off = put_off(&self.begin.configuration, &begin.configuration);
                 self.begin = begin;
                 self.records.limit(ledger::limits(&config));
                 // Its thread ends with the process only.
@@ -376,6 +380,19 @@ impl Core {
         let now = self.dates.wall(self.clock.now());
         self.lines.print(format!("{} {text}", time(now)));
     }
+}
+
+/// Keys that differ between two configurations and that the parent cannot change while it runs.
+fn put_off(old: &str, new: &str) -> Vec<&'static str> {
+    let (Ok(old), Ok(new)) = (vauban_config::parse(old, ""), vauban_config::parse(new, "")) else {
+        return Vec::new();
+    };
+    let differ = [
+        ("kernel.nflog_group", old.policy.kernel.group != new.policy.kernel.group),
+        ("control.socket", old.control != new.control),
+        ("store.path", old.store.path != new.store.path),
+    ];
+    differ.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
 }
 
 pub(super) fn orphaned(_: Orphaned) -> RunError {

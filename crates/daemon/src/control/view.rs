@@ -124,7 +124,7 @@ pub struct BanView {
     pub remaining: Option<u64>,
     /// The how-manieth ban of this subject.
     pub level: u32,
-    /// `scan` or `operator`.
+    /// `scan` or `operator`; `kernel` where only the kernel still knew of it.
     pub origin: &'static str,
     /// Whether the address is proven to be the sender's own: it completed decoys' handshakes.
     /// Scans alone prove nothing.
@@ -219,8 +219,9 @@ pub fn ban(ban: &Ban, now: Timestamp, dates: &Dates, policy: &Policy) -> BanView
         end: ban.end.map(|end| time(dates.wall(end))),
         remaining: ban.remaining(now).map(seconds),
         level: ban.level,
-        origin: match ban.origin {
+        origin: match &ban.origin {
             Origin::Scan(_) => "scan",
+            Origin::Operator(text) if text == words::ADOPTED => "kernel",
             Origin::Operator(_) => "operator",
         },
         proven: ban.is_proven(),

@@ -16,8 +16,8 @@ use vauban_sys::network::NetworkSender;
 use vauban_sys::nflog::NflogSocket;
 use vauban_sys::nft::Nft;
 use vauban_sys::nft::watch::Watch;
-use vauban_sys::peer;
 use vauban_sys::privileges::{self, Capability};
+use vauban_sys::{descriptors, peer};
 
 use super::manager::Watchdog;
 use super::offspring::{Offspring, Whom};
@@ -39,6 +39,9 @@ const KEPT: [Capability; 2] = [Capability::CAP_NET_ADMIN, Capability::CAP_KILL];
 /// See [`RunError`]. What stood in the kernel before is as it was, unless the child was started
 /// already: then bans stay until they run out.
 pub fn run(options: &Options) -> Result<(), RunError> {
+    // The child would have them too.
+    descriptors::close_inherited()
+        .map_err(|error| RunError::failed("cannot close inherited descriptors", &error))?;
     let configured = configure(options)?;
     if peer::effective_uid() != 0 {
         return Err(RunError::Privilege(
