@@ -148,9 +148,9 @@ fn a_killed_parent_ends_the_child_and_bans_stay() {
     let mut adopter = Running::start(line);
     let text = |name: &str| std::fs::read_to_string(file(name)).unwrap();
     wait_until("vauban answers", Duration::from_secs(10), || {
-        crate::daemon::verb_at(&socket, "status").code == Some(0)
+        verb_at(&socket, "status").code == Some(0)
     });
-    crate::daemon::verb_at(&socket, &format!("ban {SCANNER} --for 1h")).success();
+    verb_at(&socket, &format!("ban {SCANNER} --for 1h")).success();
     let parent: u32 = text("out")
         .lines()
         .find_map(|line| line.strip_prefix("first "))
