@@ -142,7 +142,7 @@ fn a_killed_one_is_replaced() {
     assert!(!lab.is_loaded() && !next.socket.exists());
 }
 
-/// `nft flush ruleset`, as many a script does: the daemon looks every ten seconds.
+/// `nft flush ruleset`, as many a script does.
 #[test]
 #[ignore = "needs root"]
 fn a_flushed_ruleset_comes_back_with_its_bans() {

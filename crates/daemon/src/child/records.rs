@@ -85,9 +85,8 @@ pub struct Records {
 }
 
 impl Records {
-    /// Starts the thread; `behind` says that the store may lack bans that are in force. With an open
-    /// store, or with what keeps it from being opened: then it is
-    /// tried again whenever the ledger is offered.
+    /// Starts the thread, with an open store or with what keeps it from being opened: then it is tried
+    /// again whenever the ledger is offered. `behind`: the store may lack bans that are in force.
     pub fn start(
         path: PathBuf,
         limits: Limits,

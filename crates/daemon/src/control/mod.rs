@@ -1,6 +1,7 @@
 //! The operator's way in: a unix socket that speaks one line of JSON each way.
 //!
-//! Only this host's root is listened to; the kernel says who is calling. What changes state becomes an event like any other.
+//! Only this host's root is listened to; the kernel says who is calling. What changes state becomes
+//! an event like any other.
 
 pub mod client;
 pub mod protocol;

@@ -145,7 +145,6 @@ fn load(service: &mut Service, config: &Config, facts: &Facts) -> Result<(), Run
 /// From here on, nothing of root's rights but these. The files of root are its own still, as its
 /// user stays 0: the configuration is read again for a reload.
 fn give_up() -> io::Result<()> {
-    privileges::bound(&KEPT)?;
     privileges::keep(&KEPT)?;
     privileges::no_new_privileges()
 }
