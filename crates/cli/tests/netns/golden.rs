@@ -330,17 +330,16 @@ fn every_kind_of_error() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The command with these words, whatever the terminal of who tests is like.
 fn of(line: &str) -> std::process::Command {
     let mut command = command(PROGRAM);
-    command.args(line.split_whitespace());
+    command.args(line.split_whitespace()).env_remove("COLUMNS");
     command
 }
 
-/// The help of a verb, as wide as it likes.
+/// The help of a verb.
 fn help(verb: &[&str]) -> String {
-    let mut command = command(PROGRAM);
-    command.args(verb).arg("--help");
-    finish(command, PATIENCE).success()
+    finish(of(&format!("{} --help", verb.join(" "))), PATIENCE).success()
 }
 
 /// The verbs that the help lists below this one.
