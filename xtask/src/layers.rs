@@ -113,8 +113,9 @@ const PRODUCT: &[&str] = &[
     "vauban-daemon",
 ];
 
-/// What tests may use beside crates of the workspace: one property tester, for the invariants.
-const DEV_EXTERNAL: &[&str] = &["proptest"];
+/// What tests may use beside crates of the workspace: one property tester, for the invariants, and one
+/// judge of JSON, for what scripts rely on.
+const DEV_EXTERNAL: &[&str] = &["jsonschema", "proptest"];
 
 const TABLE: &str = "xtask/src/layers.rs";
 

@@ -5,6 +5,67 @@ use std::process::ExitCode;
 
 use vauban_daemon::RunError;
 
+/// An exit status, as the help, the manual page and the reference page give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// What the shell sees in `$?`.
+    pub number: u8,
+    /// What it means, in a few words for the end of the help.
+    pub meaning: &'static str,
+    /// When that is, for the pages.
+    pub when: &'static str,
+}
+
+/// Every status that this program ends with, in the order of the numbers. Those from 64 on are
+/// sysexits(3)'s, so that they do not mean something else to a shell.
+pub const STATUSES: [Status; 9] = [
+    Status { number: 0, meaning: "done", when: "What was asked is done." },
+    Status {
+        number: 1,
+        meaning: "the answer is no",
+        when: "The address is not known, not banned, or never to be banned. With `--json`, an answer \
+               that there is stands on standard output all the same.",
+    },
+    Status {
+        number: 2,
+        meaning: "wrong usage",
+        when: "A verb, an option or a value that there is not, or that makes no sense.",
+    },
+    Status {
+        number: 65,
+        meaning: "a file is not what it should be",
+        when: "A file that was named is damaged, or of another kind (`EX_DATAERR`).",
+    },
+    Status {
+        number: 66,
+        meaning: "a file cannot be read",
+        when: "A file that was named is not there, or may not be read (`EX_NOINPUT`).",
+    },
+    Status {
+        number: 69,
+        meaning: "no daemon answers",
+        when: "Nobody listens at the control socket, or takes too long (`EX_UNAVAILABLE`).",
+    },
+    Status {
+        number: 70,
+        meaning: "something failed",
+        when: "It should have worked and did not; standard error says what (`EX_SOFTWARE`).",
+    },
+    Status { number: 77, meaning: "not permitted", when: "It needs root (`EX_NOPERM`)." },
+    Status {
+        number: 78,
+        meaning: "the configuration has errors",
+        when: "All of them are on standard error, and nothing has changed (`EX_CONFIG`).",
+    },
+];
+
+/// All of them in one sentence, for the end of the help.
+pub fn statuses() -> String {
+    let each: Vec<String> =
+        STATUSES.iter().map(|status| format!("{} {}", status.number, status.meaning)).collect();
+    format!("Exit status: {}.", each.join("; "))
+}
+
 /// Why a verb did not do what was asked.
 #[derive(Debug)]
 pub enum Trouble {
@@ -72,5 +133,31 @@ pub fn code(outcome: Result<(), Trouble>) -> ExitCode {
             eprintln!("vauban: {trouble}");
             ExitCode::from(trouble.status())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_trouble_is_in_the_table() {
+        let text = String::new;
+        for trouble in [
+            Trouble::No(text()),
+            Trouble::Usage(text()),
+            Trouble::Unavailable(text()),
+            Trouble::Failed(text()),
+            Trouble::Denied(text()),
+            Trouble::Config(text()),
+        ] {
+            let number = trouble.status();
+            assert!(STATUSES.iter().any(|status| status.number == number), "{trouble:?}: {number}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_sorted_and_names_each_once() {
+        assert!(STATUSES.is_sorted_by(|a, b| a.number < b.number));
     }
 }

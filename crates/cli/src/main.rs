@@ -5,6 +5,8 @@
 mod ask;
 mod demo;
 mod exit;
+#[cfg(test)]
+mod reference;
 mod table;
 mod verbs;
 
@@ -19,9 +21,7 @@ use vauban_daemon::Options;
 #[derive(Parser)]
 #[command(name = "vauban", version, about = "Sees port scans, judges them, shuts the door")]
 #[command(disable_help_subcommand = true)]
-#[command(after_help = "Exit status: 0 done; 1 the answer is no; 2 wrong usage; 69 no daemon \
-                        answers; 70 something failed; 77 not permitted; 78 the configuration has \
-                        errors.")]
+#[command(after_help = exit::statuses())]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,

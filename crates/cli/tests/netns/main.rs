@@ -8,6 +8,9 @@
 //! |---|---|
 //! | `process` | programs that are ended by their id and never waited for without a limit |
 //! | `lab` | the namespaces, the links between them, and what is asked of the kernel in them |
+//! | `house` | a host whose files are its own as well, where lines of shell run as they stand |
+//! | `normal` | what differs from one run to the next, by name |
+//! | `schemas` | what JSON looks like |
 //! | `services` | ports that somebody serves |
 //! | `daemon` | a Vauban on the victim, and its verbs |
 //! | `knocks` | a source that never stops sending |
@@ -26,9 +29,12 @@
 mod crafted;
 mod daemon;
 mod decoys;
+mod house;
 mod knocks;
 mod lab;
+mod normal;
 mod process;
+mod schemas;
 mod services;
 mod wire;
 
@@ -49,6 +55,8 @@ mod dry_run;
 mod faults;
 mod firewalls;
 mod full_sets;
+mod golden;
+mod guide;
 mod healing;
 mod innocents;
 mod ipv6;

@@ -51,6 +51,17 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// The request that a line is, its newline included or not. The line is the caller's: root's, but
+    /// whatever wrote it may be wrong, so this is fuzzed.
+    ///
+    /// # Errors
+    /// What is wrong with it, for people.
+    pub fn read(line: &str) -> Result<Self, String> {
+        serde_json::from_str(line).map_err(|error| format!("not a request: {error}"))
+    }
+}
+
 /// An answer: a view, or why there is none. The daemon gives a view of its own kind, callers read
 /// JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use std::path::Path;
 use clap::Command;
 use clap_mangen::Man;
 
-use crate::exit::Trouble;
+use crate::exit::{STATUSES, Status, Trouble};
 
 const ABOUT: &str = include_str!("about.roff");
 const MORE: &str = include_str!("more.roff");
@@ -58,7 +58,7 @@ fn main_page(command: &Command, verbs: &[Command]) -> io::Result<String> {
         ".SH COMMANDS\n",
         &commands,
         &options(command)?,
-        &exit_status(command),
+        &exit_status(),
         MORE,
         ".SH SEE ALSO\n.BR vauban.toml (5),\n.BR nft (8),\n.BR systemctl (1)\n",
     ]
@@ -98,16 +98,13 @@ fn options(command: &Command) -> io::Result<String> {
     Ok(marked(&section))
 }
 
-/// The last lines of the help ("Exit status: 0 done; 1 …") as a section.
-fn exit_status(command: &Command) -> String {
-    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    let list = help.trim_start_matches("Exit status: ").trim_end_matches('.');
-    let mut parts = vec![".SH EXIT STATUS\n".to_owned()];
-    for status in list.split("; ") {
-        let (number, meaning) = status.split_once(' ').unwrap_or((status, ""));
-        parts.push(format!(".TP\n.B {}\n{}\n", plain(number), plain(meaning)));
-    }
-    parts.concat()
+/// What the process ends with.
+fn exit_status() -> String {
+    let each = STATUSES.iter().map(|status| {
+        let Status { number, meaning, when } = status;
+        format!(".TP\n.B {number}\n{}.\n{}\n", plain(meaning), plain(when))
+    });
+    format!(".SH EXIT STATUS\n{}", each.collect::<String>())
 }
 
 /// Words of the help as text of a page.

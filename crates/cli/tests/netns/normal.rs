@@ -1,0 +1,163 @@
+//! What differs from one run to the next, replaced by its name: times, spans, sizes, process ids, the
+//! version, and where the test keeps its files. Each pattern stands here, so that nothing else may
+//! differ unseen.
+
+use serde_json::Value;
+
+use crate::lab::Lab;
+
+/// Numbers and texts of JSON that differ, by their keys.
+const KEYS: [(&str, &str); 7] = [
+    ("remaining", "<seconds>"),
+    ("uptime", "<seconds>"),
+    ("suspect_for", "<seconds>"),
+    ("proof_suspended_for", "<seconds>"),
+    ("user", "<user>"),
+    ("sandbox", "<sandbox>"),
+    ("version", "<version>"),
+];
+
+/// Words that differ, by what stands before and behind them.
+const PLACES: [(&str, &str, &str); 5] = [
+    (" for ", " more", "<span>"),
+    (", up ", ",", "<span>"),
+    (".db: ", " KiB", "<size>"),
+    ("as user ", ",", "<user>"),
+    ("unprivileged user ", " ", "<user>"),
+];
+
+/// How wide a column of spans is made, whatever is in it.
+const SPAN: usize = 8;
+
+/// The words of a verb.
+pub fn words(text: &str, lab: &Lab) -> String {
+    let mut text = line_ends(&here(text, lab));
+    for (before, behind, name) in PLACES {
+        text = between(&text, before, behind, name);
+    }
+    spans(&text)
+}
+
+/// The answer of a verb as JSON.
+pub fn json(value: &Value, lab: &Lab) -> Value {
+    match value {
+        Value::String(text) => Value::String(here(text, lab)),
+        Value::Array(items) => items.iter().map(|item| json(item, lab)).collect(),
+        Value::Object(fields) => {
+            // What comes from the scanner's own TCP, or acknowledges a cookie, is not repeated.
+            let proof = fields.get("meaning").and_then(Value::as_str) == Some("proven");
+            // The store is measured now and then.
+            let store = fields.contains_key("trouble");
+            let field = |(key, value): (&String, &Value)| {
+                let known = KEYS.iter().find(|(name, _)| name == key && !value.is_null());
+                let size = store && (key == "bytes" || key == "bans");
+                let value = match known {
+                    Some((_, name)) => Value::from(*name),
+                    None if size => Value::from("<size>"),
+                    None if proof && key == "bytes" => Value::from("<bytes>"),
+                    None => json(value, lab),
+                };
+                (key.clone(), value)
+            };
+            Value::Object(fields.iter().map(field).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// Times, the version, the test's own folder and the number that its files have in it.
+fn here(text: &str, lab: &Lab) -> String {
+    let folder = lab.folder().display().to_string();
+    let text = between(text, &format!("{folder}/"), "-", "<number>");
+    let text = text.replace(&folder, "<folder>");
+    let text = text.replace(&format!("vauban {}", env!("CARGO_PKG_VERSION")), "vauban <version>");
+    times(&text)
+}
+
+/// Replaces `2026-11-21T15:00:20.952Z` and `15:00:20.952Z`.
+fn times(text: &str) -> String {
+    const SHAPES: [&str; 2] = ["dddd-dd-ddTdd:dd:dd.dddZ", "dd:dd:dd.dddZ"];
+    let fits = |text: &str, shape: &str| {
+        text.len() >= shape.len()
+            && text.bytes().zip(shape.bytes()).all(|(found, wanted)| match wanted {
+                b'd' => found.is_ascii_digit(),
+                other => found == other,
+            })
+    };
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(first) = rest.chars().next() {
+        if let Some(shape) = SHAPES.iter().find(|shape| fits(rest, shape)) {
+            out.push_str("<time>");
+            rest = &rest[shape.len()..];
+        } else {
+            out.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    out
+}
+
+/// Replaces the one word between two texts, wherever there is one.
+fn between(text: &str, before: &str, behind: &str, name: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((head, tail)) = rest.split_once(before) {
+        out.push_str(head);
+        out.push_str(before);
+        rest = match tail.split_once(behind) {
+            Some((word, _)) if !word.is_empty() && !word.contains(char::is_whitespace) => {
+                out.push_str(name);
+                &tail[word.len()..]
+            }
+            _ => tail,
+        };
+    }
+    out + rest
+}
+
+/// What runs to the end of its line: how the judging process is confined depends on the kernel, and
+/// as whom on the host.
+fn line_ends(text: &str) -> String {
+    let line = |line: &str| match line.split_once("sandbox: ") {
+        Some((head, _)) => format!("{head}sandbox: <sandbox>\n"),
+        // Said where the package has not been installed.
+        None if line.contains("There is no user vauban here") => String::new(),
+        None => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
+/// Replaces the cells of a table's column of spans, and gives it the same width always.
+fn spans(text: &str) -> String {
+    let mut column = None;
+    let mut out = String::new();
+    for line in text.lines() {
+        if let Some((head, tail)) = line.split_once("  FOR") {
+            let blanks = tail.len() - tail.trim_start().len();
+            column = Some((head.len() + 2, "FOR".len() + blanks));
+        } else if line.is_empty() {
+            column = None;
+        }
+        match column.filter(|(start, width)| line.is_char_boundary(start + width)) {
+            Some((start, width)) => {
+                let (cell, rest) = line[start..].split_at(width);
+                let cell = if cell.trim() == "FOR" { "FOR" } else { "<span>" };
+                out.push_str(&format!("{}{cell:SPAN$}{rest}\n", &line[..start]));
+            }
+            None => out.push_str(&format!("{line}\n")),
+        }
+    }
+    out
+}
+
+#[test]
+fn what_differs_is_named_and_nothing_else() {
+    assert_eq!(times("at 2026-11-21T15:00:20.952Z, 15:00:20.952Z"), "at <time>, <time>");
+    assert_eq!(times("15:00:20.95Z 5:00"), "15:00:20.95Z 5:00");
+    let place = |text: &str| between(text, " for ", " more", "<span>");
+    assert_eq!(place("x for 59s more, y for 1m more"), "x for <span> more, y for <span> more");
+    assert_eq!(place("x for the third time, no more"), "x for the third time, no more");
+    let table = "BANNED   FOR    TIMES\n1.2.3.4  2m59s  1\n\nfor 2m59s  1\n";
+    let other = "BANNED   FOR  TIMES\n1.2.3.4  3m   1\n\nfor 2m59s  1\n";
+    assert_eq!(spans(table), spans(other));
+    assert_eq!(spans(other), "BANNED   FOR     TIMES\n1.2.3.4  <span>  1\n\nfor 2m59s  1\n");
+}
