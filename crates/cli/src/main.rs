@@ -70,10 +70,17 @@ enum Verb {
         /// Database of bans, in place of the configured one
         #[arg(long, value_name = "FILE")]
         store: Option<PathBuf>,
+        /// How to log on standard output, text or json, in place of what is configured
+        #[arg(long, value_name = "FORMAT")]
+        log: Option<vauban_config::LogFormat>,
     },
     /// The unprivileged process of `run`, which starts it
     #[command(hide = true)]
-    Child,
+    Child {
+        /// How to log
+        #[arg(long)]
+        log: vauban_config::LogFormat,
+    },
     /// Have the daemon read its configuration again; if it has errors, nothing changes
     Reload {
         #[command(flatten)]
@@ -172,10 +179,10 @@ enum Verb {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
-        Verb::Run { config, dry_run, socket, store } => {
-            verbs::run::run(&Options { config, dry_run, socket, store })
+        Verb::Run { config, dry_run, socket, store, log } => {
+            verbs::run::run(&Options { config, dry_run, socket, store, log })
         }
-        Verb::Child => verbs::run::child(),
+        Verb::Child { log } => verbs::run::child(log),
         Verb::Reload { socket, show } => verbs::reload::run(&socket.path(), show.json),
         Verb::Status { socket, show } => verbs::status::run(&socket.path(), show.json),
         Verb::Suspects { socket, show } => verbs::suspects::run(&socket.path(), show.json),
