@@ -102,6 +102,19 @@ enum Verb {
         #[command(flatten)]
         show: Show,
     },
+    /// Show who probes now, what they are told, and how fast things go, in any terminal
+    Top {
+        /// Time between two looks, like 1s or 500ms
+        #[arg(long, value_name = "DURATION", value_parser = interval, default_value = "1s")]
+        interval: std::time::Duration,
+        /// Print one frame as text, after one interval
+        #[arg(long)]
+        once: bool,
+        #[command(flatten)]
+        socket: Socket,
+        #[command(flatten)]
+        show: Show,
+    },
     /// List the bans in force
     Bans {
         #[command(flatten)]
@@ -177,6 +190,15 @@ enum Verb {
     },
 }
 
+/// A time between two looks: a tenth of a second is no load worth speaking of, and who wants less than
+/// one an hour wants `--once`.
+fn interval(text: &str) -> Result<std::time::Duration, String> {
+    let span = duration::parse(text).map_err(|error| error.to_string())?;
+    let (least, most) =
+        (std::time::Duration::from_millis(100), std::time::Duration::from_secs(3600));
+    if (least..=most).contains(&span) { Ok(span) } else { Err("from 100ms to 1h".into()) }
+}
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Run { config, dry_run, socket, store, log } => {
@@ -186,6 +208,9 @@ fn main() -> ExitCode {
         Verb::Reload { socket, show } => verbs::reload::run(&socket.path(), show.json),
         Verb::Status { socket, show } => verbs::status::run(&socket.path(), show.json),
         Verb::Suspects { socket, show } => verbs::suspects::run(&socket.path(), show.json),
+        Verb::Top { interval, once, socket, show } => {
+            verbs::top::run(&socket.path(), verbs::top::Show { interval, once, json: show.json })
+        }
         Verb::Bans { socket, show } => verbs::bans::run(&socket.path(), show.json),
         Verb::Ban { subject, length, reason, socket, show } => {
             verbs::ban::run(&socket.path(), show.json, subject, length, reason)

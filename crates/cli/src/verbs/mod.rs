@@ -10,4 +10,5 @@ pub mod ruleset;
 pub mod run;
 pub mod status;
 pub mod suspects;
+pub mod top;
 pub mod unban;
