@@ -115,6 +115,17 @@ enum Verb {
         #[command(flatten)]
         show: Show,
     },
+    /// Say whether everything here is as it should be, and what to do where it is not
+    #[command(after_help = "Exit status: 0 without trouble; 1 with some. Warnings do not count.")]
+    Doctor {
+        /// Configuration file [default: /etc/vauban/vauban.toml, if it exists]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        socket: Socket,
+        #[command(flatten)]
+        show: Show,
+    },
     /// List the bans in force
     Bans {
         #[command(flatten)]
@@ -210,6 +221,9 @@ fn main() -> ExitCode {
         Verb::Suspects { socket, show } => verbs::suspects::run(&socket.path(), show.json),
         Verb::Top { interval, once, socket, show } => {
             verbs::top::run(&socket.path(), verbs::top::Show { interval, once, json: show.json })
+        }
+        Verb::Doctor { config, socket, show } => {
+            verbs::doctor::run(show.json, config, socket.socket)
         }
         Verb::Bans { socket, show } => verbs::bans::run(&socket.path(), show.json),
         Verb::Ban { subject, length, reason, socket, show } => {

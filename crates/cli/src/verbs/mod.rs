@@ -3,6 +3,7 @@
 pub mod ban;
 pub mod bans;
 pub mod completions;
+pub mod doctor;
 pub mod explain;
 pub mod man;
 pub mod reload;

@@ -422,7 +422,8 @@ fn chosen(width: u16, subject: u16) -> Vec<(u16, Column)> {
     taken.sort_unstable();
     // What is left goes to the sentence of what is missing, up to its length, then to the ports.
     let spare = width.saturating_sub(used);
-    let for_missing = if taken.iter().any(|(index, _)| *index == 8) { spare.min(SENTENCE) } else { 0 };
+    let for_missing =
+        if taken.iter().any(|(index, _)| *index == 8) { spare.min(SENTENCE) } else { 0 };
     let mut x = 0;
     let mut placed = Vec::new();
     for (index, least) in taken {
