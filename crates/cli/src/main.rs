@@ -70,10 +70,17 @@ enum Verb {
         /// Database of bans, in place of the configured one
         #[arg(long, value_name = "FILE")]
         store: Option<PathBuf>,
+        /// How to log on standard output, text or json, in place of what is configured
+        #[arg(long, value_name = "FORMAT")]
+        log: Option<vauban_config::LogFormat>,
     },
     /// The unprivileged process of `run`, which starts it
     #[command(hide = true)]
-    Child,
+    Child {
+        /// How to log
+        #[arg(long)]
+        log: vauban_config::LogFormat,
+    },
     /// Have the daemon read its configuration again; if it has errors, nothing changes
     Reload {
         #[command(flatten)]
@@ -90,6 +97,30 @@ enum Verb {
     },
     /// List the sources that are suspects now
     Suspects {
+        #[command(flatten)]
+        socket: Socket,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// Show who probes now, what they are told, and how fast things go, in any terminal
+    Top {
+        /// Time between two looks, like 1s or 500ms
+        #[arg(long, value_name = "DURATION", value_parser = interval, default_value = "1s")]
+        interval: std::time::Duration,
+        /// Print one frame as text, after one interval
+        #[arg(long)]
+        once: bool,
+        #[command(flatten)]
+        socket: Socket,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// Say whether everything here is as it should be, and what to do where it is not
+    #[command(after_help = "Exit status: 0 without trouble; 1 with some. Warnings do not count.")]
+    Doctor {
+        /// Configuration file [default: /etc/vauban/vauban.toml, if it exists]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
         #[command(flatten)]
         socket: Socket,
         #[command(flatten)]
@@ -170,15 +201,30 @@ enum Verb {
     },
 }
 
+/// A time between two looks: a tenth of a second is no load worth speaking of, and who wants less than
+/// one an hour wants `--once`.
+fn interval(text: &str) -> Result<std::time::Duration, String> {
+    let span = duration::parse(text).map_err(|error| error.to_string())?;
+    let (least, most) =
+        (std::time::Duration::from_millis(100), std::time::Duration::from_secs(3600));
+    if (least..=most).contains(&span) { Ok(span) } else { Err("from 100ms to 1h".into()) }
+}
+
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
-        Verb::Run { config, dry_run, socket, store } => {
-            verbs::run::run(&Options { config, dry_run, socket, store })
+        Verb::Run { config, dry_run, socket, store, log } => {
+            verbs::run::run(&Options { config, dry_run, socket, store, log })
         }
-        Verb::Child => verbs::run::child(),
+        Verb::Child { log } => verbs::run::child(log),
         Verb::Reload { socket, show } => verbs::reload::run(&socket.path(), show.json),
         Verb::Status { socket, show } => verbs::status::run(&socket.path(), show.json),
         Verb::Suspects { socket, show } => verbs::suspects::run(&socket.path(), show.json),
+        Verb::Top { interval, once, socket, show } => {
+            verbs::top::run(&socket.path(), verbs::top::Show { interval, once, json: show.json })
+        }
+        Verb::Doctor { config, socket, show } => {
+            verbs::doctor::run(show.json, config, socket.socket)
+        }
         Verb::Bans { socket, show } => verbs::bans::run(&socket.path(), show.json),
         Verb::Ban { subject, length, reason, socket, show } => {
             verbs::ban::run(&socket.path(), show.json, subject, length, reason)

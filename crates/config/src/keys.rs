@@ -10,7 +10,7 @@ use std::time::Duration;
 use vauban_engine::Port;
 use vauban_engine::policy::{Afterwards, Allowed, Enforcement, Exclude, Trigger, Unproven};
 
-use crate::{AtStop, Config};
+use crate::{AtStop, Config, LogFormat, UseJournal};
 
 /// One key.
 pub(crate) struct Key {
@@ -55,6 +55,10 @@ pub(crate) enum Kind {
     Afterwards(Field<Afterwards>),
     /// One of [`AT_STOP`]'s words.
     AtStop(Field<AtStop>),
+    /// One of [`LOG_FORMAT`]'s words.
+    LogFormat(Field<LogFormat>),
+    /// One of [`JOURNAL`]'s words.
+    Journal(Field<UseJournal>),
     /// `33434-33534`.
     PortRange(Field<RangeInclusive<u16>>),
     /// An absolute path that fits a socket's address.
@@ -92,6 +96,14 @@ pub(crate) const AFTERWARDS: [(&str, Afterwards); 2] =
 pub(crate) const AT_STOP: [(&str, AtStop); 2] =
     [("remove", AtStop::Remove), ("leave", AtStop::Leave)];
 
+/// The words for [`LogFormat`].
+pub(crate) const LOG_FORMAT: [(&str, LogFormat); 2] =
+    [("text", LogFormat::Text), ("json", LogFormat::Json)];
+
+/// The words for [`UseJournal`].
+pub(crate) const JOURNAL: [(&str, UseJournal); 2] =
+    [("auto", UseJournal::Auto), ("off", UseJournal::Off)];
+
 /// The longest path that fits a unix socket's address with its final zero byte: unix(7),
 /// `sun_path`.
 pub(crate) const LONGEST_SOCKET: usize = 107;
@@ -116,7 +128,7 @@ const fn seconds(n: u64) -> Duration {
 }
 
 /// The tables, in the order of the manual, each with what its keys are about.
-pub(crate) const TABLES: [(&str, &str); 7] = [
+pub(crate) const TABLES: [(&str, &str); 8] = [
     ("", "What is protected, and whom it must never hit."),
     ("trigger", "When a source becomes a suspect."),
     ("decoy", "How decoys play for suspects, and what a proven contact is worth."),
@@ -129,10 +141,11 @@ pub(crate) const TABLES: [(&str, &str); 7] = [
          addresses.",
     ),
     ("control", "How the `vauban` command reaches the daemon."),
+    ("log", "How what happens is logged."),
 ];
 
 /// All keys, in the order of the manual.
-pub(crate) static KEYS: [Key; 29] = [
+pub(crate) static KEYS: [Key; 31] = [
     Key {
         table: "",
         name: "dry_run",
@@ -351,6 +364,20 @@ pub(crate) static KEYS: [Key; 29] = [
         kind: Kind::Socket(field!(control.socket)),
         why: "The unix socket on which the daemon takes commands: an absolute path of at most 107 \
               bytes.",
+    },
+    Key {
+        table: "log",
+        name: "format",
+        kind: Kind::LogFormat(field!(log.format)),
+        why: "How entries are written to standard output: `\"text\"`, a line each, or `\"json\"`, an \
+              object of JSON each.",
+    },
+    Key {
+        table: "log",
+        name: "journal",
+        kind: Kind::Journal(field!(log.journal)),
+        why: "Where standard output leads to systemd's journal, `\"auto\"` gives it entries with \
+              their fields in place of lines; `\"off\"` writes to standard output as everywhere.",
     },
 ];
 

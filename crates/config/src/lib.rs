@@ -56,6 +56,8 @@ pub struct Config {
     pub store: Store,
     /// What becomes of bans in the kernel when the daemon is told to stop.
     pub at_stop: AtStop,
+    /// How what happens is logged.
+    pub log: Log,
 }
 
 /// Where bans outlive the daemon, and for how long.
@@ -90,6 +92,52 @@ pub enum AtStop {
     Remove,
     /// They stay until they run out.
     Leave,
+}
+
+/// How what happens is logged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    /// How entries are written to standard output.
+    pub format: LogFormat,
+    /// Whether they go to the journal instead where standard output leads there.
+    pub journal: UseJournal,
+}
+
+/// How entries are written to standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people, and for grep.
+    #[default]
+    Text,
+    /// One object of JSON per line.
+    Json,
+}
+
+impl LogFormat {
+    /// Its word, in the configuration and on the command line.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        keys::LOG_FORMAT.iter().find(|(_, format)| *format == self).map_or("", |(word, _)| word)
+    }
+}
+
+impl std::str::FromStr for LogFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = keys::LOG_FORMAT.iter().find(|(word, _)| *word == text);
+        known.map(|(_, format)| *format).ok_or_else(|| "text or json".to_owned())
+    }
+}
+
+/// Whether entries go to the journal, with their fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UseJournal {
+    /// Where standard output is connected to it.
+    #[default]
+    Auto,
+    /// Never: lines on standard output, wherever that leads.
+    Off,
 }
 
 /// Where the daemon takes commands.

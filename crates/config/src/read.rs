@@ -9,7 +9,10 @@ use toml::de::{DeArray, DeValue};
 use vauban_engine::policy::Exclude;
 
 use crate::diagnostic::{Problem, quoted, series};
-use crate::keys::{AFTERWARDS, AT_STOP, Field, Key, Kind, LONGEST_PATH, LONGEST_SOCKET, UNPROVEN};
+use crate::keys::{
+    AFTERWARDS, AT_STOP, Field, JOURNAL, Key, Kind, LOG_FORMAT, LONGEST_PATH, LONGEST_SOCKET,
+    UNPROVEN,
+};
 use crate::nearest::nearest;
 use crate::{Config, address, duration, exclude, port, write};
 
@@ -26,6 +29,8 @@ pub(crate) fn value(key: &Key, value: &Spanned<DeValue<'_>>, config: &mut Config
         Kind::Unproven(field) => store(field, config, one(given.word(&UNPROVEN))),
         Kind::Afterwards(field) => store(field, config, one(given.word(&AFTERWARDS))),
         Kind::AtStop(field) => store(field, config, one(given.word(&AT_STOP))),
+        Kind::LogFormat(field) => store(field, config, one(given.word(&LOG_FORMAT))),
+        Kind::Journal(field) => store(field, config, one(given.word(&JOURNAL))),
         Kind::PortRange(field) => store(field, config, one(given.port_range())),
         Kind::Socket(field) => store(field, config, one(given.path(LONGEST_SOCKET))),
         Kind::File(field) => store(field, config, one(given.path(LONGEST_PATH))),

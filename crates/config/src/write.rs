@@ -6,7 +6,7 @@ use toml::Value;
 use vauban_engine::policy::{Allowed, Exclude};
 
 use crate::diagnostic::series;
-use crate::keys::{AFTERWARDS, AT_STOP, KEYS, Key, Kind, UNPROVEN};
+use crate::keys::{AFTERWARDS, AT_STOP, JOURNAL, KEYS, Key, Kind, LOG_FORMAT, UNPROVEN};
 use crate::{Config, duration};
 
 /// The whole configuration, defaults and all, as a file that [`crate::parse`] reads back: one line
@@ -29,6 +29,8 @@ pub(crate) fn value(kind: &Kind, config: &Config) -> String {
         Kind::Unproven(field) => word(&UNPROVEN, &(field.get)(config)),
         Kind::Afterwards(field) => word(&AFTERWARDS, &(field.get)(config)),
         Kind::AtStop(field) => word(&AT_STOP, &(field.get)(config)),
+        Kind::LogFormat(field) => word(&LOG_FORMAT, &(field.get)(config)),
+        Kind::Journal(field) => word(&JOURNAL, &(field.get)(config)),
         Kind::PortRange(field) => {
             let range = (field.get)(config);
             text(&format!("{}-{}", range.start(), range.end()))
@@ -53,6 +55,8 @@ pub(crate) fn describe(kind: &Kind) -> String {
         Kind::Unproven(_) => words(&UNPROVEN),
         Kind::Afterwards(_) => words(&AFTERWARDS),
         Kind::AtStop(_) => words(&AT_STOP),
+        Kind::LogFormat(_) => words(&LOG_FORMAT),
+        Kind::Journal(_) => words(&JOURNAL),
         Kind::PortRange(_) => "range of ports, `\"FIRST-LAST\"`".to_owned(),
         Kind::Socket(_) | Kind::File(_) => "absolute path".to_owned(),
     }

@@ -7,6 +7,7 @@ use vauban_engine::{Notice, Timestamp};
 
 use crate::clock::Dates;
 use crate::control::view::time;
+use crate::decision::rests_on;
 use crate::paint::{ALERT, FAINT, GOOD, WARN, paint};
 use crate::words;
 
@@ -26,8 +27,7 @@ pub fn line(notice: &Notice, dates: &Dates, policy: &Policy) -> Option<String> {
         Notice::Banned(ban) => {
             let length = ban.remaining(ban.start).map_or_else(|| "ever".into(), words::span);
             // Of a proven ban, the contacts: what was only scanned is not what it rests on.
-            let rests_on = ban.evidence.iter().filter(|item| !ban.is_proven() || item.is_proof());
-            let ports = words::ports(rests_on);
+            let ports = words::ports(rests_on(ban));
             let ports = if ports.is_empty() { ports } else { format!(" [{ports}]") };
             format!(
                 "{} {} {} for {length} ({} ban): {}{ports}",

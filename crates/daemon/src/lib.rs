@@ -15,10 +15,13 @@
 
 pub mod announce;
 pub mod child;
+pub mod clean;
 pub mod clock;
 pub mod control;
+pub mod decision;
 pub mod decoys;
 pub mod host;
+pub mod journal;
 pub mod lines;
 pub mod only;
 pub mod paint;

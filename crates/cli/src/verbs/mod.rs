@@ -3,6 +3,7 @@
 pub mod ban;
 pub mod bans;
 pub mod completions;
+pub mod doctor;
 pub mod explain;
 pub mod man;
 pub mod reload;
@@ -10,4 +11,5 @@ pub mod ruleset;
 pub mod run;
 pub mod status;
 pub mod suspects;
+pub mod top;
 pub mod unban;

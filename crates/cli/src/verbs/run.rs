@@ -1,5 +1,6 @@
 //! `vauban run`, and the process without privileges that it starts.
 
+use vauban_config::LogFormat;
 use vauban_daemon::{Options, child, parent};
 
 use crate::exit::Trouble;
@@ -10,6 +11,6 @@ pub fn run(options: &Options) -> Result<(), Trouble> {
 }
 
 /// Judges for the parent that has started it.
-pub fn child() -> Result<(), Trouble> {
-    Ok(child::run()?)
+pub fn child(log: LogFormat) -> Result<(), Trouble> {
+    Ok(child::run(log)?)
 }

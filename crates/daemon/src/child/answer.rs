@@ -15,6 +15,7 @@ use vauban_engine::{Block, Notice, Prefix};
 
 use super::core::Core;
 use super::link::Orphaned;
+use crate::clean::turns_text;
 use crate::control::protocol::{LONGEST_REASON, Reply, Request};
 use crate::control::view::{self, Bans, View};
 use crate::words;
@@ -22,12 +23,6 @@ use crate::words;
 /// The longest ban that an operator can ask for: ten years, in milliseconds. Longer ones are
 /// typing errors.
 const LONGEST_BAN_MS: u64 = 3650 * 24 * 60 * 60 * 1000;
-
-/// Whether a character changes the direction of text (Unicode's Bidi_Control): it could make a line
-/// read as something else.
-fn turns_text(c: char) -> bool {
-    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
 
 /// An answer. Where it says `stored`, it is given once that is true, or says that it is not.
 type Answered = Reply<View>;
@@ -44,6 +39,7 @@ impl Core {
         Ok(match request {
             Request::Status => ok(self.status()?),
             Request::Suspects => ok(self.suspects()?),
+            Request::Top { most } => ok(self.top(most)?),
             Request::Bans { brief } => Reply::Ok(View::Bans(Box::new(self.bans(brief)))),
             Request::Ban { subject, for_ms, reason } => self.ban(&subject, for_ms, reason)?,
             Request::Unban { address: None } => self.unban(None)?,

@@ -13,11 +13,11 @@ use vauban_engine::{Block, Engine, Event, Notice, Output, Prefix, Timestamp};
 
 use super::ledger::Opened;
 use super::link::{Link, Orphaned};
+use super::recent::Recent;
 use super::records::Records;
 use super::{ANSWERING, Incoming, begin, ledger};
-use crate::announce;
 use crate::clock::{Clock, Dates};
-use crate::control::view::time;
+use crate::decision::Entry;
 use crate::decoys::Counts;
 use crate::decoys::pulse::Pulse;
 use crate::lines::Lines;
@@ -76,6 +76,8 @@ pub struct Core {
     /// What keeps this process from doing more than its job, in words.
     pub(super) sandbox: String,
     lines: Lines,
+    /// What was decided last.
+    pub(super) recent: Recent,
     look_again: Timestamp,
     say_alive: Timestamp,
     tick: Timestamp,
@@ -119,6 +121,7 @@ impl Core {
             boot,
             sandbox,
             lines,
+            recent: Recent::default(),
             look_again: now,
             say_alive: now,
             tick: now,
@@ -278,9 +281,8 @@ impl Core {
                         let_go.insert(*subject);
                     }
                     let known = self.restoring && matches!(notice, Notice::Healed { .. });
-                    let line = announce::line(&notice, &self.dates, self.engine.policy());
-                    if let Some(line) = line.filter(|_| !known) {
-                        self.lines.print(line);
+                    if !known {
+                        self.announce(&notice);
                     }
                     notices.push(notice);
                 }
@@ -375,10 +377,24 @@ impl Core {
         )
     }
 
+    /// Logs a notice, and keeps it for those who ask what was decided last.
+    fn announce(&mut self, notice: &Notice) {
+        let subject = match notice {
+            Notice::Suspected { subject, .. } | Notice::Refused { subject, .. } => Some(subject),
+            _ => None,
+        };
+        let dossier = subject.and_then(|subject| self.engine.dossier(subject));
+        let known = dossier.as_ref().map_or(&[][..], |dossier| dossier.evidence.as_slice());
+        let policy = self.engine.policy();
+        let Some(entry) = Entry::of(notice, known, &self.dates, policy) else { return };
+        self.recent.push(entry.clone());
+        self.lines.print(entry);
+    }
+
     /// A line of the daemon's own.
     pub(super) fn say(&mut self, text: &str) {
         let now = self.dates.wall(self.clock.now());
-        self.lines.print(format!("{} {text}", time(now)));
+        self.lines.print(Entry::own(now, text));
     }
 }
 
@@ -391,6 +407,8 @@ fn put_off(old: &str, new: &str) -> Vec<&'static str> {
         ("kernel.nflog_group", old.policy.kernel.group != new.policy.kernel.group),
         ("control.socket", old.control != new.control),
         ("store.path", old.store.path != new.store.path),
+        ("log.format", old.log.format != new.log.format),
+        ("log.journal", old.log.journal != new.log.journal),
     ];
     differ.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect()
 }

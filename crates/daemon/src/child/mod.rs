@@ -13,6 +13,8 @@
 //! | `answer` | answers to operators |
 //! | `ledger` | bans as the store keeps them, and back |
 //! | `restore` | what was before this run |
+//! | `recent` | what was decided last |
+//! | `top` | what is shown to whoever watches |
 //! | `records` | the store, on a thread of its own |
 
 use std::sync::Arc;
@@ -20,6 +22,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{self, SyncSender};
 use std::time::Duration;
 
+use vauban_config::LogFormat;
 use vauban_engine::Event;
 
 use crate::clock::Clock;
@@ -36,8 +39,10 @@ mod begin;
 mod core;
 mod ledger;
 mod link;
+mod recent;
 mod records;
 mod restore;
+mod top;
 
 /// Events that may wait for the engine. At some 250 bytes each, 2 MiB; at the copies per second
 /// that the program lets through by default, most of a second.
@@ -63,11 +68,12 @@ pub enum Incoming {
     Told,
 }
 
-/// Runs until the parent says to stop, or is gone.
+/// Runs until the parent says to stop, or is gone; what there is to log goes to standard output in this
+/// format.
 ///
 /// # Errors
 /// See [`RunError`]; a parent that is gone is one.
-pub fn run() -> Result<(), RunError> {
+pub fn run(log: LogFormat) -> Result<(), RunError> {
     let failed = RunError::failed;
     let clock = Clock::start();
     let begun = begin::begin(clock)?;
@@ -84,7 +90,8 @@ pub fn run() -> Result<(), RunError> {
     let kind = SourceKind::Nflog(begun.nflog, Box::new(begun.responder), Arc::clone(&pulse));
     sources::start(kind, clock, queue, Arc::clone(&stop))
         .map_err(|error| failed("cannot start a thread", &error))?;
-    let lines = Lines::start().map_err(|error| failed("cannot start a thread", &error))?;
+    let lines =
+        Lines::start(log.into()).map_err(|error| failed("cannot start a thread", &error))?;
     let watched = core::Watched { losses, counts, pulse, policies: begun.policies };
     let handed = core::Handed { begin: begun.begin, boot: begun.boot, sandbox: begun.sandbox };
     let mut core = core::Core::new(handed, &begun.config, link, clock, watched, lines)?;

@@ -11,6 +11,10 @@ pub const LONGEST_REQUEST: u64 = 8 * 1024;
 /// The longest reason an operator may give, in bytes.
 pub const LONGEST_REASON: usize = 1024;
 
+/// The most suspects in one answer to [`Request::Top`]: more than any screen has lines, and at half a
+/// kilobyte each a quarter of a megabyte.
+pub const MOST_TOP: usize = 512;
+
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]
@@ -19,6 +23,11 @@ pub enum Request {
     Status,
     /// Who is a suspect.
     Suspects,
+    /// Who probes now, how fast things go, and what was decided last: what `top` shows.
+    Top {
+        /// How many suspects at most, the busiest; never more than [`MOST_TOP`].
+        most: usize,
+    },
     /// Who is banned.
     Bans {
         /// Only what a list in a terminal shows.

@@ -34,8 +34,8 @@ use self::offspring::Offspring;
 use self::watch::Watching;
 use crate::clock;
 use crate::control::server::Address;
-use crate::control::view::time;
-use crate::lines::Lines;
+use crate::decision::Entry;
+use crate::lines::{Lines, Relay};
 use crate::only::Only;
 use crate::run::{Configured, Options, RunError};
 
@@ -86,6 +86,8 @@ struct Parent {
     watching: Watching,
     watchdog: Watchdog,
     lines: Lines,
+    /// What brings the child's entries to the journal, where that is in use.
+    _relay: Option<Relay>,
     on_terminal: bool,
     /// Whether a program stood in the kernel before this one.
     had_table: bool,
@@ -318,6 +320,6 @@ impl Parent {
 
     /// A line of the daemon's own.
     fn print(&mut self, text: &str) {
-        self.lines.print(format!("{} {text}", time(clock::wall())));
+        self.lines.print(Entry::own(clock::wall(), text));
     }
 }

@@ -7,6 +7,7 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use vauban_config::LogFormat;
 use vauban_enforce::boundary::{Begin, Said, Tell, wire};
 use vauban_sys::{descriptors, poll, user};
 
@@ -61,6 +62,30 @@ impl Whom {
     }
 }
 
+/// What the child does with its log.
+pub(super) enum ChildLog {
+    /// It writes to our standard output.
+    Own(LogFormat),
+    /// Its standard output is this socket, and takes entries as JSON.
+    Entries(UnixStream),
+}
+
+impl ChildLog {
+    fn format(&self) -> LogFormat {
+        match self {
+            Self::Own(format) => *format,
+            Self::Entries(_) => LogFormat::Json,
+        }
+    }
+
+    fn stdout(self) -> Stdio {
+        match self {
+            Self::Own(_) => Stdio::inherit(),
+            Self::Entries(socket) => Stdio::from(OwnedFd::from(socket)),
+        }
+    }
+}
+
 /// The child process, and the socket to it.
 pub(super) struct Offspring {
     process: Child,
@@ -69,7 +94,11 @@ pub(super) struct Offspring {
 
 impl Offspring {
     /// Starts it, and tells it what to begin with.
-    pub(super) fn start(begin: Begin, sockets: [BorrowedFd<'_>; 3]) -> io::Result<Self> {
+    pub(super) fn start(
+        begin: Begin,
+        sockets: [BorrowedFd<'_>; 3],
+        log: ChildLog,
+    ) -> io::Result<Self> {
         let (stream, other) = UnixStream::pair()?;
         stream.set_read_timeout(Some(STUCK))?;
         stream.set_write_timeout(Some(STUCK))?;
@@ -79,10 +108,13 @@ impl Offspring {
         let process = Command::new("/proc/self/exe")
             .arg0(NAME)
             .arg(VERB)
+            .arg("--log")
+            .arg(log.format().word())
             .env_clear()
             .envs(environment)
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(other)))
+            .stdout(log.stdout())
             .spawn()?;
         let mut child = Self { process, stream };
         let frame = Said::Tell(Tell::Begin(Box::new(begin))).write();

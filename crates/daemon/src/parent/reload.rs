@@ -57,5 +57,9 @@ fn keep_what_is_open(old: &Config, new: &mut Config) -> Vec<&'static str> {
         new.store.path.clone_from(&old.store.path);
         kept.push("store.path");
     }
+    if new.log != old.log {
+        new.log = old.log;
+        kept.push("log");
+    }
     kept
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::low_level::pipe;
-use vauban_config::Config;
+use vauban_config::{Config, UseJournal};
 use vauban_enforce::backends::nftables::Nftables;
 use vauban_enforce::boundary::{Begin, wire};
 use vauban_enforce::{Reply, Request, Service};
@@ -20,13 +20,14 @@ use vauban_sys::privileges::{self, Capability};
 use vauban_sys::{descriptors, peer};
 
 use super::manager::Watchdog;
-use super::offspring::{Offspring, Whom};
+use super::offspring::{ChildLog, Offspring, Whom};
 use super::watch::Watching;
 use super::{Parent, Signals, folder};
 use crate::child::ANSWERING;
 use crate::control::server::Address;
 use crate::host;
-use crate::lines::Lines;
+use crate::journal::Journal;
+use crate::lines::{Lines, Relay, To};
 use crate::only::Only;
 use crate::run::{Configured, Options, RunError, configure};
 
@@ -89,7 +90,10 @@ fn start(options: &Options, configured: Configured) -> Result<Parent, RunError> 
         facts: facts.clone(),
     };
     // It reads its ledger while the program is loaded. What it asks waits.
-    let mut child = Offspring::start(begin, [nflog.as_fd(), sender.as_fd(), listener.as_fd()])
+    let (to, log, entries) =
+        log(options, config).map_err(|error| failed("cannot prepare the log", &error))?;
+    let sockets = [nflog.as_fd(), sender.as_fd(), listener.as_fd()];
+    let mut child = Offspring::start(begin, sockets, log)
         .map_err(|error| failed("cannot start the child process", &error))?;
     let loaded = load(&mut service, config, &facts)
         .and_then(|()| give_up().map_err(|error| failed("cannot give up rights", &error)));
@@ -101,7 +105,10 @@ fn start(options: &Options, configured: Configured) -> Result<Parent, RunError> 
         return Err(error);
     }
     // Not before: rights can be given up by a process of one thread only.
-    let lines = Lines::start().map_err(|error| failed("cannot start a thread", &error))?;
+    let thread = |error| failed("cannot start a thread", &error);
+    let relay = entries.map(|entries| Relay::start(entries, to.again()));
+    let relay = relay.transpose().map_err(thread)?;
+    let lines = Lines::start(to).map_err(thread)?;
     let mut parent = Parent {
         options: options.clone(),
         service,
@@ -114,6 +121,7 @@ fn start(options: &Options, configured: Configured) -> Result<Parent, RunError> 
         watching: Watching::new(Instant::now()),
         watchdog: Watchdog::new(),
         lines,
+        _relay: relay,
         on_terminal: io::stdout().is_terminal(),
         had_table,
         ready: false,
@@ -127,6 +135,19 @@ fn start(options: &Options, configured: Configured) -> Result<Parent, RunError> 
         parent.print(&text);
     }
     Ok(parent)
+}
+
+/// Where the log of both processes goes: the parent's, the child's, and where the child's entries come
+/// out that are for the journal.
+fn log(options: &Options, config: &Config) -> io::Result<(To, ChildLog, Option<UnixStream>)> {
+    let journal = match (options.log, config.log.journal) {
+        (None, UseJournal::Auto) => Journal::of_stdout(),
+        _ => None,
+    };
+    let format = options.log.unwrap_or(config.log.format);
+    let Some(journal) = journal else { return Ok((format.into(), ChildLog::Own(format), None)) };
+    let (ours, childs) = UnixStream::pair()?;
+    Ok((To::Journal(journal), ChildLog::Entries(childs), Some(ours)))
 }
 
 /// Loads the kernel program.

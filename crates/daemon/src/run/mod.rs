@@ -9,7 +9,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use vauban_config::{Config, Disk, Files};
+use vauban_config::{Config, Disk, Files, LogFormat};
 use vauban_engine::policy::Enforcement;
 
 /// What the command line says.
@@ -23,6 +23,8 @@ pub struct Options {
     pub socket: Option<PathBuf>,
     /// The database, in place of the configured one.
     pub store: Option<PathBuf>,
+    /// How the log is written, in place of what is configured, and never into the journal.
+    pub log: Option<LogFormat>,
 }
 
 /// Why the daemon could not start, or ended early. The text says what helps.

@@ -10,6 +10,7 @@
 //! | `schema` | the tables, the way from older versions |
 //! | `rows` | bans and evidence as rows, sealed |
 //! | `enter` | is it ours, is it sound, is it of this version |
+//! | `inspect` | is it sound, asked from outside |
 //! | `load` | what a start reads |
 //! | `words` | causes, meanings and endings as text |
 //! | `remaining` | how much of a ban is left |
@@ -23,6 +24,7 @@
 mod change;
 mod enter;
 mod errors;
+mod inspect;
 mod load;
 mod place;
 mod prune;
@@ -41,6 +43,7 @@ use vauban_engine::evidence::Evidence;
 
 pub use change::Record;
 pub use errors::{OpenError, StoreError, Trouble, WriteError};
+pub use inspect::{Inspection, inspect};
 pub use load::{InForce, Loaded};
 pub use prune::{Limits, Pruned};
 pub use remaining::{Anchor, BootId, Mono, NotABootId, Now, Times, Wall, anchored, remaining};

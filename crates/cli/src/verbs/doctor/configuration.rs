@@ -1,0 +1,42 @@
+//! The configuration: the same errors as `run` would give.
+
+use super::Patient;
+use super::finding::Finding;
+
+pub(super) fn check(patient: &Patient<'_>) -> Vec<Finding> {
+    const WHAT: &str = "file";
+    let (config, file) = match &patient.configured {
+        Ok((config, file)) => (config, file),
+        Err(errors) => {
+            return vec![
+                Finding::trouble(WHAT, errors.clone())
+                    .remedy("correct these; until then the daemon does not start with it"),
+            ];
+        }
+    };
+    let found = match file {
+        Some(file) => Finding::ok(WHAT, format!("{} is right", file.display())),
+        None => Finding::ok(WHAT, "there is none: the defaults hold"),
+    };
+    let mut findings = vec![found];
+    use vauban_engine::policy::{Enforcement, Unproven};
+    if config.policy.enforcement == Enforcement::DryRun {
+        findings.push(
+            Finding::note("dry_run", "true: nothing is dropped and nobody is banned")
+                .remedy("when you have seen enough: dry_run = false, and vauban reload"),
+        );
+    }
+    if config.policy.unproven == Unproven::Ban {
+        findings.push(
+            Finding::warning("unproven", "\"ban\": whoever forges an address gets it banned")
+                .remedy("unproven = \"decoy\", and vauban reload"),
+        );
+    }
+    if config.policy.allow.is_empty() {
+        findings.push(
+            Finding::note("allow", "empty: this host's own addresses and gateways alone are safe")
+                .remedy("the addresses you administer from: allow = [\"192.0.2.10\"]"),
+        );
+    }
+    findings
+}
