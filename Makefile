@@ -16,6 +16,7 @@ DEB_DEPS := build-essential:cc dpkg-dev:dpkg-shlibdeps
 DEMO_DEPS := $(DEPS) nmap:nmap
 TEST_DEPS := $(DEMO_DEPS) masscan:masscan hping3:hping3 tcpdump:tcpdump iptables:iptables \
 	conntrack:conntrack netcat-openbsd:nc.openbsd curl:curl jq:jq procps:ps zmap:zmap socat:socat \
+	systemd:systemd-sysusers \
 	$(DEB_DEPS) debootstrap:debootstrap lintian:lintian
 BENCH_DEPS := ipset:ipset
 

@@ -27,8 +27,14 @@ pub(crate) fn problems(config: &Config, seen: &[Seen]) -> Vec<Problem> {
         let above = Side::of(table, above, config, seen)?;
         broken(&below, &above, config)
     };
-    // Of two limits the narrower one holds, so one that is given alone contradicts no default.
-    let given = |name| seen.iter().any(|seen| (seen.key.table, seen.key.name) == ("decoy", name));
+    // Of two limits the narrower one holds, so one that is given alone contradicts no default. Nor
+    // does it when that is written out, as in what is shown of such a configuration.
+    let defaults = Config::default();
+    let given = |name| {
+        let of = |config| Size::of(&keys::of("decoy").find(|key| key.name == name)?.kind, config);
+        let seen = seen.iter().any(|seen| (seen.key.table, seen.key.name) == ("decoy", name));
+        seen && of(config) != of(&defaults)
+    };
     let both = |below, above| {
         if given(below) && given(above) { check("decoy", below, above) } else { None }
     };

@@ -9,7 +9,7 @@ mod page;
 #[test]
 fn every_configuration_in_the_guide_is_valid() {
     let (mut wrong, mut seen) = (Vec::new(), 0);
-    for page in page::pages() {
+    for page in page::pages().unwrap() {
         for block in page::blocks(&page).unwrap_or_else(|error| panic!("{error}")) {
             if block.language != "toml" {
                 continue;

@@ -39,10 +39,32 @@ pages! {
 fn every_page_is_tried_and_every_block_marked() {
     let mut tried = TRIED.to_vec();
     tried.sort_unstable();
-    assert_eq!(page::pages(), tried, "a page of the guide needs its line in pages!");
+    assert_eq!(page::pages().unwrap(), tried, "a page of the guide needs its line in pages!");
     let wrong: Vec<String> =
         TRIED.iter().flat_map(|page| plan(page).err().unwrap_or_default()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A daemon runs on every configuration that is offered as an example.
+#[test]
+#[ignore = "needs root"]
+fn every_example_is_run() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(page::root().join("examples")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let file = format!("examples/{name}");
+        assert!(name.strip_suffix(".toml").is_some(), "{file}: what runs it?");
+        let lab = Lab::pair();
+        let mut house = House::build(&lab);
+        house.configure(&file);
+        house.protect();
+        let done =
+            house.run("victim", "vauban status\nnft list table inet vauban\n", None).unwrap();
+        assert_eq!(done.code, Some(0), "{file}: {}", done.out);
+        assert!(done.out.contains("configuration   /etc/vauban/vauban.toml"), "{}", done.out);
+        seen += 1;
+    }
+    assert!(seen >= 3, "only {seen} examples found");
 }
 
 /// What a block finds when it begins.
@@ -83,9 +105,13 @@ struct Trial {
 
 /// What is to be tried on a page, or everything that is wrong with its marks.
 fn plan(page: &str) -> Result<Vec<Trial>, Vec<String>> {
+    plan_of(page, page::blocks(page).map_err(|error| vec![error])?)
+}
+
+fn plan_of(page: &str, blocks: Vec<Block>) -> Result<Vec<Trial>, Vec<String>> {
     let (mut trials, mut wrong) = (Vec::<Trial>::new(), Vec::new());
     let mut before_is_shell = false;
-    for block in page::blocks(page).map_err(|error| vec![error])? {
+    for block in blocks {
         let at = format!("{page}:{}", block.line);
         let shows = block.marks == ["shows"];
         match block.language.as_str() {
@@ -153,7 +179,7 @@ fn trial(block: Block) -> Result<Trial, String> {
                 trial.exit = status.parse().map_err(|error| format!("{word}: {error}"))?;
             }
             Some(("until", text)) if !text.is_empty() => trial.until = Some(text.to_owned()),
-            Some(("on", role @ ("victim" | "scanner"))) => trial.role = role.to_owned(),
+            Some(("on", role @ ("victim" | "scanner"))) => role.clone_into(&mut trial.role),
             Some(("config", file)) if trial.setting != Setting::Same => {
                 if !page::root().join(file).is_file() {
                     return Err(format!("{file}: there is no such file"));
@@ -191,9 +217,15 @@ fn elsewhere(block: &str, path: &str, fragments: &[&str]) -> Result<(), String> 
     }
 }
 
-/// Tries what is on a page: each block in a house of its own, with those that go on in it.
 fn try_page(page: &str) {
     let trials = plan(page).unwrap_or_else(|wrong| panic!("{}", wrong.join("\n")));
+    let wrong = try_all(page, trials);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Tries what is on a page, each block in a house of its own, with those that go on in it; returns
+/// what is wrong.
+fn try_all(page: &str, trials: Vec<Trial>) -> Vec<String> {
     let here: Vec<Trial> =
         trials.into_iter().filter(|trial| trial.setting != Setting::Elsewhere).collect();
     let mut wrong = Vec::new();
@@ -209,7 +241,7 @@ fn try_page(page: &str) {
             }
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    wrong
 }
 
 /// Brings a house into the state that a block finds.
@@ -325,6 +357,66 @@ fn marks_that_lie_are_refused() {
     assert_eq!((good.exit, last_command("a\n\nb \\\n  c\n# d\n")), (1, 3));
 }
 
+/// A page with each setting and each option.
+const EVERYTHING: &str = r#"
+<!-- try: suspect 203.0.113.9 -->
+```sh
+sudo vauban explain 203.0.113.9
+```
+<!-- shows -->
+```text
+203.0.113.9 is a suspect for … more, unless it probes again
+…
+  … TCP SYN to tcp/103: nobody serves it; …
+…
+```
+<!-- try: same exit=1 -->
+```sh
+there=203.0.113.9  # a comment
+vauban unban "$there" |
+    grep "no longer watched: $there"
+
+vauban explain \
+    "$there"
+```
+<!-- try: caught 2001:db8:1::9 -->
+```sh
+vauban bans --json | grep '"proven": true'
+```
+<!-- try: banned 203.0.113.7 config=examples/dry-run.toml -->
+```sh
+vauban status | grep 'dry run'
+vauban bans | grep ^203.0.113.7
+```
+<!-- try: daemon on=scanner -->
+```sh
+nmap -n -Pn -p 22 192.0.2.1 | grep open
+```
+<!-- try: none until="ctrl-C stops" -->
+```sh
+sudo vauban run --dry-run
+```
+"#;
+
+#[test]
+#[ignore = "needs root"]
+fn every_setting_is_what_it_says() {
+    let plan = |text: &str| plan_of("page", page::read(text).unwrap()).unwrap();
+    assert_eq!(plan(EVERYTHING).len(), 6);
+    assert_eq!(try_all("page", plan(EVERYTHING)), [""; 0]);
+
+    let lie = |from: &str, to: &str| {
+        assert!(EVERYTHING.contains(from), "{from}");
+        let mut trials = plan(&EVERYTHING.replacen(from, to, 1));
+        trials.truncate(2);
+        try_all("page", trials).join("\n")
+    };
+    assert!(lie("a suspect", "a stranger").starts_with("page:3: line 7 shows something else"));
+    assert!(lie("exit=1", "exit=0").contains("exit status Some(1), not 0, at \"vauban explain"));
+    assert!(lie("\nvauban explain", "\nfalse\ntrue").contains("ended at its line 5 already"));
+    assert!(lie("tcp/103", "tcp/999").contains("shows something else"));
+}
+
 /// A block that fails before its last line, one that ends otherwise than stated, and one that goes on
 /// for ever are told apart from one that does what it says; and what it does stays in the house.
 #[test]
@@ -343,7 +435,7 @@ fn the_house_tells_and_keeps() {
     let before = std::fs::read(file).ok();
     run(&write, 0).unwrap();
     assert_eq!(std::fs::read(file).ok(), before, "the host's own file");
-    assert!(run("touch /root/there\n", 0).unwrap_err().contains("Read-only"));
+    assert!(run("touch /there\n", 0).unwrap_err().contains("Read-only"));
     assert!(run("touch examples/there.toml\n", 0).unwrap_err().contains("Read-only"));
     run("echo here >new && cat new examples/dry-run.toml\n", 0).unwrap();
     run("vauban status\n", 69).unwrap();

@@ -2,10 +2,11 @@
 //! mount namespace of its own.
 //!
 //! In there, `/etc` is a copy, changes to `/usr` are kept in memory, so are `/run`, `/var/lib` and
-//! `/tmp`, which begin empty, and everything else below `/` cannot be written: what a line does to the
-//! host ends with the house. First in `PATH`
-//! are the program under test as `vauban`, a `sudo` that runs its arguments, and a `cargo` that has
-//! built already. The working directory looks like a checkout of this repository, and may be written.
+//! `/tmp`, which begin empty, and no other file of the host can be written: what a line does to it ends
+//! with the house. What the house does not keep from the host is the kernel's own, in `/proc`, `/sys`
+//! and `/dev`, but for the network, which is the victim's. First in `PATH` are the program under test as
+//! `vauban`, a `sudo` that runs its arguments, and a `cargo` that has built already. The working
+//! directory looks like a checkout of this repository, and may be written.
 
 use std::net::IpAddr;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -62,6 +63,13 @@ mount -t tmpfs -o mode=755 tmpfs /var/lib
 mount -t tmpfs -o mode=1777 tmpfs /tmp
 mount -t overlay overlay -o lowerdir=/usr,upperdir=/run/try/usr,workdir=/run/try/usr-work /usr
 mount -o remount,bind,ro /
+findmnt -rno TARGET | while read -r target; do
+    case $target in
+    / | /etc | /usr | /tmp | /var/lib | /run | /run/* | /proc | /proc/* | /sys | /sys/* | /dev | /dev/*) ;;
+    # One that fails is below one of those and cannot be reached any more.
+    *) mount -o remount,bind,ro "$target" || : ;;
+    esac
+done
 touch /run/try/ready
 exec cat
 "#;

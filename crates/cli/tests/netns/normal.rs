@@ -2,6 +2,8 @@
 //! version, and where the test keeps its files. Each pattern stands here, so that nothing else may
 //! differ unseen.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use crate::lab::Lab;
@@ -141,10 +143,13 @@ fn spans(text: &str) -> String {
             Some((start, width)) => {
                 let (cell, rest) = line[start..].split_at(width);
                 let cell = if cell.trim() == "FOR" { "FOR" } else { "<span>" };
-                out.push_str(&format!("{}{cell:SPAN$}{rest}\n", &line[..start]));
+                out += &line[..start];
+                // Writing to a String cannot fail.
+                let _ = write!(out, "{cell:SPAN$}{rest}");
             }
-            None => out.push_str(&format!("{line}\n")),
+            None => out += line,
         }
+        out.push('\n');
     }
     out
 }

@@ -21,20 +21,20 @@ pub struct Block {
 
 /// The repository.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// The pages whose blocks are tried, by their paths from the root: README.md and the guide.
-pub fn pages() -> Vec<String> {
+pub fn pages() -> std::io::Result<Vec<String>> {
     let mut pages = vec!["README.md".to_owned()];
-    for entry in std::fs::read_dir(root().join("docs/guide")).unwrap() {
-        let name = entry.unwrap().file_name().into_string().unwrap();
+    for entry in std::fs::read_dir(root().join("docs/guide"))? {
+        let name = entry?.file_name();
         if Path::new(&name).extension().is_some_and(|extension| extension == "md") {
-            pages.push(format!("docs/guide/{name}"));
+            pages.push(format!("docs/guide/{}", name.to_string_lossy()));
         }
     }
     pages.sort();
-    pages
+    Ok(pages)
 }
 
 /// The blocks of a page. A block that says no language could be one of shell that nobody runs, so it
@@ -44,7 +44,8 @@ pub fn blocks(page: &str) -> Result<Vec<Block>, String> {
     read(&text).map_err(|error| format!("{page}:{error}"))
 }
 
-fn read(page: &str) -> Result<Vec<Block>, String> {
+/// The blocks of a page of this text.
+pub fn read(page: &str) -> Result<Vec<Block>, String> {
     let mut blocks = Vec::new();
     let mut before = "";
     let mut lines = page.lines().enumerate();

@@ -65,9 +65,13 @@ impl Request {
     /// whatever wrote it may be wrong, so this is fuzzed.
     ///
     /// # Errors
-    /// What is wrong with it, for people.
+    /// What is wrong with it, for people: the words of the line that it repeats cannot rewrite a
+    /// terminal.
     pub fn read(line: &str) -> Result<Self, String> {
-        serde_json::from_str(line).map_err(|error| format!("not a request: {error}"))
+        serde_json::from_str(line).map_err(|error| {
+            let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+            format!("not a request: {error}").chars().map(shown).collect()
+        })
     }
 }
 
@@ -88,4 +92,20 @@ pub enum Reply<T = serde_json::Value> {
     Denied(String),
     /// It should have worked and did not; for people.
     Failed(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by fuzzing: a verb that there is not is repeated in the error.
+    #[test]
+    fn what_an_error_repeats_cannot_rewrite_a_terminal() {
+        let error = Request::read("{\"verb\":\"\\u001b[2Jfine\\n\"}\n").unwrap_err();
+        assert!(error.starts_with("not a request: "), "{error}");
+        assert!(error.contains("\u{fffd}[2Jfine\u{fffd}"), "{error}");
+        assert_eq!(error.chars().find(|c| c.is_control()), None, "{error:?}");
+        let whole = Request::read("{\"verb\":\"explain\",\"address\":\"::1\"}\n");
+        assert_eq!(whole, Ok(Request::Explain { address: "::1".into() }));
+    }
 }
