@@ -7,6 +7,7 @@ mod demo;
 mod exit;
 mod table;
 mod verbs;
+mod wrap;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
