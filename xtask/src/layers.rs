@@ -85,7 +85,15 @@ const LAYERS: &[Layer] = &[
     Layer {
         name: "vauban-cli",
         workspace: PRODUCT,
-        external: &["clap", "clap_complete", "clap_mangen", "serde", "serde_json", "signal-hook"],
+        external: &[
+            "clap",
+            "clap_complete",
+            "clap_mangen",
+            "ratatui",
+            "serde",
+            "serde_json",
+            "signal-hook",
+        ],
         reason: "the outermost shell: it may see everything and nobody imports it",
     },
     Layer {

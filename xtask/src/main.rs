@@ -5,6 +5,7 @@
 //! | `layers` | which crate may import which, and which external crates each may use |
 //! | `tidy` | what the compiler and clippy can't see: where words, files, comments and links belong |
 //! | `check` | both |
+//! | `picture IN.ansi OUT.svg` | nothing: it makes a screen of a terminal a picture |
 //!
 //! A finding is one line, `file:line: what: remedy`. The exit code is 0 without findings, 1 with
 //! some, 2 when the check could not be made.
@@ -13,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod layers;
+mod picture;
 mod report;
 mod source;
 mod tidy;
@@ -24,7 +26,7 @@ use std::process::ExitCode;
 use report::Report;
 use tree::Tree;
 
-const USAGE: &str = "usage: cargo xtask layers | tidy | check";
+const USAGE: &str = "usage: cargo xtask layers | tidy | check | picture IN.ansi OUT.svg";
 
 fn main() -> ExitCode {
     let verbs: Vec<String> = std::env::args().skip(1).collect();
@@ -32,6 +34,15 @@ fn main() -> ExitCode {
         ["layers"] => layers().map(|layers| vec![layers]),
         ["tidy"] => tidy().map(|tidy| vec![tidy]),
         ["check"] => layers().and_then(|layers| Ok(vec![layers, tidy()?])),
+        ["picture", from, to] => {
+            return match picture(from, to) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(message) => {
+                    eprintln!("xtask: {message}");
+                    ExitCode::from(2)
+                }
+            };
+        }
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -50,6 +61,14 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The screen in the file `from` as a picture in `to`; its title is the file's name as a command.
+fn picture(from: &str, to: &str) -> Result<(), String> {
+    let screen = std::fs::read_to_string(from).map_err(|error| format!("{from}: {error}"))?;
+    let name = Path::new(from).file_stem().unwrap_or_default().to_string_lossy();
+    let picture = picture::svg(&screen, &format!("vauban {name}"));
+    std::fs::write(to, picture).map_err(|error| format!("{to}: {error}"))
 }
 
 fn layers() -> Result<Report, String> {

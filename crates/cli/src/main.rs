@@ -9,6 +9,7 @@ mod exit;
 mod reference;
 mod table;
 mod verbs;
+mod wrap;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

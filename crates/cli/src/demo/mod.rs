@@ -21,6 +21,7 @@ use vauban_sys::peer;
 
 use crate::ask::{print, print_json};
 use crate::exit::Trouble;
+use crate::wrap::{terminal, wrap};
 use lab::Lab;
 use victim::{Guarded, Services};
 
@@ -87,6 +88,7 @@ pub fn run(json: bool) -> Result<(), Trouble> {
             "explain": explanation,
         }))
     } else {
-        print(&show::side_by_side(&without, &with, &log, &explanation))
+        let shown = show::side_by_side(&without, &with, &log, &explanation);
+        print(&terminal().map_or(shown.clone(), |width| wrap(&shown, width)))
     }
 }

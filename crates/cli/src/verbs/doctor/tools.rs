@@ -109,7 +109,7 @@ const TOOLS: [Tool; 12] = [
     Tool {
         name: "ipset",
         processes: &[],
-        traces: &["/sys/module/ip_set"],
+        traces: &["/sys/module/ip_set/refcnt"],
         clash: Clash::None("in use by somebody's rules; what they drop early, we do not see"),
         remedy: "",
     },

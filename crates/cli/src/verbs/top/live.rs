@@ -106,7 +106,16 @@ fn explained(answer: &Value) -> Vec<String> {
         Value::String(text) => text.clone(),
         answer => explain::words(answer),
     };
-    words.lines().map(|line| clean(&uncoloured(line)).into_owned()).collect()
+    words.lines().map(|line| clean(&brief(&uncoloured(line))).into_owned()).collect()
+}
+
+/// The line with the time of day in place of a date that it begins with: a screen is narrow.
+fn brief(line: &str) -> String {
+    let dated = line.strip_prefix("  ").filter(|rest| {
+        rest.as_bytes().get(10) == Some(&b'T') && rest.as_bytes().get(23) == Some(&b'Z')
+    });
+    let parts = dated.and_then(|rest| Some((rest.get(11..19)?, rest.get(24..)?)));
+    parts.map_or_else(|| line.to_owned(), |(time, rest)| format!("  {time}{rest}"))
 }
 
 /// The line without the escape sequences that our own `paint` has put in.
@@ -123,6 +132,13 @@ fn uncoloured(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_becomes_the_time_of_day() {
+        assert_eq!(brief("  2026-11-21T20:55:47.135Z  TCP"), "  20:55:47  TCP");
+        assert_eq!(brief("  since   2026-11-21"), "  since   2026-11-21");
+        assert_eq!(brief(""), "");
+    }
 
     #[test]
     fn our_own_colours_are_taken_off() {

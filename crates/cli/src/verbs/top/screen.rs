@@ -5,6 +5,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
+use vauban_daemon::decision::MOST_PORTS;
 
 use super::frame::{Frame, Row, brief, short};
 use super::state::{Pane, State};
@@ -33,9 +34,9 @@ const HELP: [&str; 14] = [
     "",
     "PROBES/S  packets per second since the last look, as far as the daemon knows",
     "KIND      syn connect fin null xmas odd-flags udp mixed",
-    "TOLD      what its probes met: decoys, nothing (dropped), or the host as always",
+    "TOLD      what its probes met: decoys that say open, or nothing (dropped)",
     "PROVEN    decoys whose handshakes it has completed, of those that make a ban",
-    "PORTS     of the evidence that is kept, and all its packets in PACKETS",
+    "PORTS     of the packets that are kept as evidence, sixteen or so",
     "",
     "Nothing is changed from here: vauban ban, vauban unban.",
 ];
@@ -262,13 +263,12 @@ impl Pen<'_> {
             return;
         }
         let (told, dropped) =
-            if frame.dry_run { ("would tell", "would drop") } else { ("decoys", "dropped") };
-        let drops = frame.rate("dropped_banned") + frame.rate("dropped_suspects");
+            if frame.dry_run { ("would tell", "would drop") } else { ("decoys", "of banned") };
         let mut rates = vec![
             ("probes", frame.rate("probes")),
             (told, frame.rate("decoys")),
             ("handshakes", frame.rate("handshakes")),
-            (dropped, drops),
+            (dropped, frame.rate("dropped_banned")),
             ("new suspects", frame.rate("suspected")),
             ("bans", frame.rate("banned")),
         ];
@@ -441,22 +441,27 @@ fn chosen(width: u16, subject: u16) -> Vec<(u16, Column)> {
     placed
 }
 
-/// A list of ports that does not fit ends with how many more there are, not in the middle of one.
+/// A list of ports that does not fit ends with how many more there are, not in the middle of one; with
+/// `…` where no more of them were kept.
 fn cut(text: String, column: &Column) -> String {
-    let room = usize::from(column.width);
-    if column.heading != "PORTS" || text.len() <= room {
+    if column.heading != "PORTS" {
         return text;
     }
+    let room = usize::from(column.width);
     let words: Vec<&str> = text.split(' ').collect();
+    let open = if words.len() >= MOST_PORTS { "…" } else { "" };
+    if text.chars().count() + 2 * open.chars().count() <= room {
+        return if open.is_empty() { text } else { format!("{text} …") };
+    }
     let mut shown = String::new();
     for (count, word) in words.iter().enumerate() {
-        let more = format!(" +{}", words.len() - count - 1);
-        if shown.len() + 1 + word.len() + more.len() > room {
+        let more = format!(" +{}{open}", words.len() - count - 1);
+        if shown.len() + 1 + word.len() + more.chars().count() > room {
             let more = words.len() - count;
             return if shown.is_empty() {
-                format!("{more} ports")
+                format!("{more}{open} ports")
             } else {
-                format!("{shown} +{more}")
+                format!("{shown} +{more}{open}")
             };
         }
         if !shown.is_empty() {
