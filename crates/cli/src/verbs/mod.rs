@@ -1,9 +1,13 @@
 //! One file per verb: what it asks, and how it shows the answer.
 
+pub mod allow;
 pub mod ban;
 pub mod bans;
 pub mod completions;
 pub mod explain;
+pub mod export;
+pub mod history;
+pub mod import;
 pub mod man;
 pub mod reload;
 pub mod ruleset;
@@ -11,3 +15,4 @@ pub mod run;
 pub mod status;
 pub mod suspects;
 pub mod unban;
+pub mod why_not;

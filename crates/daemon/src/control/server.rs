@@ -110,12 +110,12 @@ fn serve_one(stream: &UnixStream, queue: &SyncSender<Incoming>) -> io::Result<()
         let text = format!("user {} may not command vauban; use sudo", caller.uid);
         return answer(stream, &Reply::Denied(text));
     }
-    let reply = match serde_json::from_str::<Request>(&line) {
-        Err(error) => Reply::Invalid(format!("not a request: {error}")),
+    let reply = match Request::parse(&line) {
+        Err(text) => Reply::Invalid(text),
         Ok(request) => ask(request, queue),
     };
     answer(stream, &reply)?;
-    if matches!(reply, Reply::Ok(View::Bans(_))) {
+    if matches!(reply, Reply::Ok(View::Bans(_) | View::History(_) | View::Dossiers(_))) {
         drop(reply);
         memory::give_back();
     }

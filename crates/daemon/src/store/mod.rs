@@ -11,6 +11,8 @@
 //! | `rows` | bans and evidence as rows, sealed |
 //! | `enter` | is it ours, is it sound, is it of this version |
 //! | `load` | what a start reads |
+//! | `grants` | whom operators have allowed, as rows |
+//! | `history` | bans of the past and the present, page by page |
 //! | `words` | causes, meanings and endings as text |
 //! | `remaining` | how much of a ban is left |
 //! | `change` | what is written |
@@ -23,6 +25,8 @@
 mod change;
 mod enter;
 mod errors;
+mod grants;
+mod history;
 mod load;
 mod place;
 mod prune;
@@ -41,6 +45,8 @@ use vauban_engine::evidence::Evidence;
 
 pub use change::Record;
 pub use errors::{OpenError, StoreError, Trouble, WriteError};
+pub use grants::StoredGrant;
+pub use history::{Entry, Page, Place as PageEnd, Query};
 pub use load::{InForce, Loaded};
 pub use prune::{Limits, Pruned};
 pub use remaining::{Anchor, BootId, Mono, NotABootId, Now, Times, Wall, anchored, remaining};
