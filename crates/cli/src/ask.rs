@@ -1,5 +1,9 @@
 //! Asks the daemon, and turns what comes back into a value or a [`Trouble`].
+//!
+//! What the daemon says is cleaned here, once for all verbs: the process that answers reads strangers'
+//! packets, and if one of them has taken it over, it must not command the operator's terminal.
 
+use std::borrow::Cow;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
@@ -12,7 +16,7 @@ use crate::exit::Trouble;
 /// The daemon's answer to a request.
 pub fn ask(socket: &Path, request: &Request) -> Result<Value, Trouble> {
     let reply = client::call(socket, request).map_err(|error| unavailable(socket, &error))?;
-    outcome(reply)
+    outcome(reply).map(cleaned)
 }
 
 /// The same for an answer that may be long: its text, with a [`body`] for the caller to read as far as
@@ -21,7 +25,12 @@ pub fn ask_for_text(socket: &Path, request: &Request) -> Result<String, Trouble>
     let text =
         client::call_for_text(socket, request).map_err(|error| unavailable(socket, &error))?;
     if body(&text).is_some() {
-        return Ok(text);
+        if is_clean_json(&text) {
+            return Ok(text);
+        }
+        let value: Value =
+            serde_json::from_str(&text).map_err(|error| unavailable(socket, &error.into()))?;
+        return Ok(cleaned(value).to_string());
     }
     let reply: Reply =
         serde_json::from_str(&text).map_err(|error| unavailable(socket, &error.into()))?;
@@ -64,6 +73,56 @@ fn outcome<T>(reply: Reply<T>) -> Result<T, Trouble> {
     }
 }
 
+/// Whether a character commands a terminal, or turns the direction of text (Unicode's Bidi_Control).
+/// Line feeds and tabs may stay: they only move on.
+fn commands(c: char) -> bool {
+    match c {
+        '\n' | '\t' => false,
+        '\u{061c}' | '\u{200e}' | '\u{200f}' => true,
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        c => c.is_control(),
+    }
+}
+
+/// A text with what commands a terminal written out, as `\u{1b}`.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if !text.contains(commands) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if commands(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+    }
+    Cow::Owned(out)
+}
+
+/// A value with all of its texts clean.
+fn cleaned(value: Value) -> Value {
+    match value {
+        Value::String(text) => match clean(&text) {
+            Cow::Borrowed(_) => Value::String(text),
+            Cow::Owned(text) => Value::String(text),
+        },
+        Value::Array(items) => items.into_iter().map(cleaned).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| (clean(&name).into_owned(), cleaned(value)))
+            .collect(),
+        other => other,
+    }
+}
+
+/// Whether JSON as it came can only hold clean texts: no such character, and no escape but those of
+/// quotes, backslashes and what may stay.
+fn is_clean_json(text: &str) -> bool {
+    let mut escaped = false;
+    text.trim_end_matches('\n').chars().all(|c| {
+        let after_backslash = escaped;
+        escaped = c == '\\' && !after_backslash;
+        !commands(c) && !(after_backslash && matches!(c, 'u' | 'b' | 'f' | 'r'))
+    })
+}
+
 /// Prints text that ends without a newline. A reader that has gone away (`| head`) is no error.
 pub fn print(text: &str) -> Result<(), Trouble> {
     match writeln!(std::io::stdout().lock(), "{}", text.trim_end_matches('\n')) {
@@ -100,5 +159,28 @@ pub fn words(value: &Value, pointer: &str, most: usize) -> String {
     match more {
         0 => shown.join(" "),
         more => format!("{} +{more}", shown.join(" ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_commands_a_terminal_gets_through() {
+        for bad in ["\u{1b}]0;x\u{7}", "\u{9b}31m", "\r", "\u{7f}", "\u{202e}txt", "\u{8}"] {
+            let out = clean(bad).into_owned();
+            assert!(!out.contains(commands) && out.contains("\\u{"), "{out:?}");
+            let value = json!({ bad: [{ "reason": bad }] });
+            let text = format!("{{\"ok\":{value}}}\n");
+            assert!(!is_clean_json(&text), "{text}");
+            assert!(!cleaned(value).to_string().contains(commands));
+        }
+        let said = "größer \"quoted\" C:\\users\\readme\n\ttwo";
+        assert_eq!(clean(said), said);
+        let text = format!("{{\"ok\":{}}}\n", json!({ "reason": said }));
+        assert!(is_clean_json(&text), "{text}");
     }
 }

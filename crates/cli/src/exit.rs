@@ -1,9 +1,14 @@
 //! How a verb ends: what is said, and the exit status (BSD's sysexits(3) where it has one).
+//!
+//! [`STATUSES`] is the only list of them: the help, the manual page and
+//! `docs/reference/commands.md` are made of it.
 
 use std::fmt;
 use std::process::ExitCode;
 
 use vauban_daemon::RunError;
+
+use crate::ask::clean;
 
 /// An exit status, as the help, the manual page and the reference page give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +28,11 @@ pub const STATUSES: [Status; 9] = [
     Status {
         number: 1,
         meaning: "the answer is no",
-        when: "The address is not known, not banned, or never to be banned. With `--json`, an answer \
-               that there is stands on standard output all the same.",
+        when: "What that is depends on the verb. `explain` knows nothing of the address; `unban` finds \
+               nobody to let go; `ban` was refused, because its subject is never banned; `why-not` \
+               finds that the address is banned; `disallow` finds nothing to take back; of a list, \
+               `import` was refused some; `doctor` found trouble. With `--json`, an answer that there \
+               is stands on standard output all the same.",
     },
     Status {
         number: 2,
@@ -33,12 +41,13 @@ pub const STATUSES: [Status; 9] = [
     },
     Status {
         number: 65,
-        meaning: "a file is not what it should be",
-        when: "A file that was named is damaged, or of another kind (`EX_DATAERR`).",
+        meaning: "some of the input is wrong",
+        when: "A file that was named is damaged, or of another kind, in part or as a whole; what is \
+               right in it was used (`EX_DATAERR`).",
     },
     Status {
         number: 66,
-        meaning: "a file cannot be read",
+        meaning: "the input cannot be read",
         when: "A file that was named is not there, or may not be read (`EX_NOINPUT`).",
     },
     Status {
@@ -73,6 +82,10 @@ pub enum Trouble {
     No(String),
     /// What was asked makes no sense.
     Usage(String),
+    /// Some of the input is wrong; what is right was done.
+    Data(String),
+    /// The input cannot be read.
+    NoInput(String),
     /// No daemon answers.
     Unavailable(String),
     /// Something failed.
@@ -88,6 +101,8 @@ impl Trouble {
         match self {
             Self::No(_) => 1,
             Self::Usage(_) => 2,
+            Self::Data(_) => 65,
+            Self::NoInput(_) => 66,
             Self::Unavailable(_) => 69,
             Self::Failed(_) => 70,
             Self::Denied(_) => 77,
@@ -101,6 +116,8 @@ impl fmt::Display for Trouble {
         match self {
             Self::No(text)
             | Self::Usage(text)
+            | Self::Data(text)
+            | Self::NoInput(text)
             | Self::Unavailable(text)
             | Self::Failed(text)
             | Self::Denied(text)
@@ -130,7 +147,7 @@ pub fn code(outcome: Result<(), Trouble>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
-            eprintln!("vauban: {trouble}");
+            eprintln!("vauban: {}", clean(&trouble.to_string()));
             ExitCode::from(trouble.status())
         }
     }
@@ -146,6 +163,8 @@ mod tests {
         for trouble in [
             Trouble::No(text()),
             Trouble::Usage(text()),
+            Trouble::Data(text()),
+            Trouble::NoInput(text()),
             Trouble::Unavailable(text()),
             Trouble::Failed(text()),
             Trouble::Denied(text()),

@@ -173,6 +173,94 @@ enum Verb {
         #[command(flatten)]
         show: Show,
     },
+    /// Say why an address is not banned, and what is missing to a ban
+    ///
+    /// Exit status 0 if it can say that, also of an address that nothing is known of; 1 if the address
+    /// is banned.
+    WhyNot {
+        /// Address, or a subject as `bans` lists it
+        #[arg(value_name = "ADDR")]
+        address: String,
+        #[command(flatten)]
+        socket: Socket,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// List bans, over and in force, the last begun first
+    History {
+        /// Only this address's, or this subject's; an IPv6 address has its /64's bans, too
+        #[arg(value_name = "ADDR")]
+        address: Option<String>,
+        /// Begun since: how long ago (90s, 1d), or a date in UTC (2026-11-20, 2026-11-20T12:00)
+        #[arg(long, value_name = "TIME")]
+        since: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "NUMBER", default_value_t = 50,
+              value_parser = clap::value_parser!(u32).range(1..))]
+        limit: u32,
+        #[command(flatten)]
+        socket: Socket,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// Never ban an address from now on, and let it go; without an address, list who is allowed
+    ///
+    /// It holds until `disallow`, or as long as `--for` says, over reloads and restarts. What is to
+    /// stand in the configuration for good: `allow` in vauban.toml(5).
+    Allow {
+        /// Address or prefix; an IPv6 address is itself, not its /64
+        #[arg(value_name = "ADDR|PREFIX")]
+        prefix: Option<String>,
+        /// How long, like 90s, 10m, 1h30m, 1d [default: for ever]
+        #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse, requires = "prefix")]
+        length: Option<std::time::Duration>,
+        /// Why, for the list
+        #[arg(
+            long,
+            value_name = "TEXT",
+            default_value = "",
+            hide_default_value = true,
+            requires = "prefix"
+        )]
+        comment: String,
+        /// Also a prefix wider than a /8 (IPv4) or a /16 (IPv6)
+        #[arg(long, requires = "prefix")]
+        force: bool,
+        #[command(flatten)]
+        socket: Socket,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// Take back what `allow` has allowed
+    Disallow {
+        /// As `allow` lists it
+        #[arg(value_name = "ADDR|PREFIX")]
+        prefix: String,
+        #[command(flatten)]
+        socket: Socket,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// Write bans, past bans or evidence for other programs, or for `import`
+    Export {
+        #[command(flatten)]
+        what: verbs::export::What,
+        #[command(flatten)]
+        socket: Socket,
+    },
+    /// Ban the addresses of a list, or of what `export` has written
+    ///
+    /// One address or prefix per line; what stands behind `#` or `;` is a comment. Lines that are wrong
+    /// are named, and the others done all the same. Exit status 65 if there were any, else 1 if
+    /// something was refused.
+    Import {
+        #[command(flatten)]
+        what: verbs::import::What,
+        #[command(flatten)]
+        socket: Socket,
+        #[command(flatten)]
+        show: Show,
+    },
     /// Print the nftables program that `run` would load; needs no root
     Ruleset {
         /// Configuration file [default: /etc/vauban/vauban.toml, if it exists]
@@ -236,6 +324,23 @@ fn main() -> ExitCode {
         Verb::Explain { address, socket, show } => {
             verbs::explain::run(&socket.path(), show.json, address)
         }
+        Verb::WhyNot { address, socket, show } => {
+            verbs::why_not::run(&socket.path(), show.json, address)
+        }
+        Verb::History { address, since, limit, socket, show } => {
+            verbs::history::run(&socket.path(), show.json, address, since.as_deref(), limit)
+        }
+        Verb::Allow { prefix: None, length: _, comment: _, force: _, socket, show } => {
+            verbs::allow::list(&socket.path(), show.json)
+        }
+        Verb::Allow { prefix: Some(prefix), length, comment, force, socket, show } => {
+            verbs::allow::run(&socket.path(), show.json, prefix, length, comment, force)
+        }
+        Verb::Disallow { prefix, socket, show } => {
+            verbs::allow::take_back(&socket.path(), show.json, prefix)
+        }
+        Verb::Export { what, socket } => verbs::export::run(&socket.path(), &what),
+        Verb::Import { what, socket, show } => verbs::import::run(&socket.path(), show.json, &what),
         Verb::Ruleset { config, dry_run, show } => verbs::ruleset::run(show.json, config, dry_run),
         Verb::Completions { shell } => verbs::completions::run(&Cli::command(), shell),
         Verb::Man { directory } => verbs::man::run(Cli::command(), &directory),

@@ -13,7 +13,7 @@ use crate::words;
 
 /// The line for a notice, or none for what only repeats another line.
 ///
-/// Shape: `TIME WORD SUBJECT …`, where WORD is one of Suspect, Ban, Unban, Refused, Healed; in a
+/// Shape: `TIME WORD SUBJECT …`, where WORD is one of Suspect, Ban, Unban, Allow, Disallow, Refused, Healed; in a
 /// dry run what is not done begins with `Would`.
 #[must_use]
 pub fn line(notice: &Notice, dates: &Dates, policy: &Policy) -> Option<String> {
@@ -58,6 +58,16 @@ pub fn line(notice: &Notice, dates: &Dates, policy: &Policy) -> Option<String> {
         }
         Notice::Refused { at, subject, why } => {
             format!("{} Refused to ban {subject}: {}", time(*at), words::refusal(why))
+        }
+        Notice::Allowed(grant) => {
+            let length = grant.remaining(grant.start).map_or_else(|| "ever".into(), words::span);
+            let comment = if grant.comment.is_empty() { "" } else { ": " };
+            let (prefix, words) = (grant.prefix, &grant.comment);
+            format!("{} Allow {prefix} for {length}{comment}{words}", time(grant.start))
+        }
+        Notice::Disallowed { at, prefix, ran_out } => {
+            let why = if *ran_out { "its time is up" } else { "by the operator" };
+            format!("{} Disallow {prefix}: {why}", time(*at))
         }
         Notice::Healed { at, missing, surplus } => format!(
             "{} Healed: {missing} blocks were missing in the kernel, {surplus} too many",

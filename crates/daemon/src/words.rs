@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use vauban_config::duration;
 use vauban_engine::evidence::{Cause, Evidence, Excuse, Meaning};
+use vauban_engine::grants::MOST_GRANTS;
 use vauban_engine::ledger::{Ban, Origin};
 use vauban_engine::net::Port;
 use vauban_engine::output::Refusal;
@@ -15,6 +16,7 @@ use vauban_sys::sandbox::Entered;
 
 use crate::clock::Step;
 use crate::control::view;
+use crate::store::Ending;
 
 /// Ports named in one sentence at most; the rest is a number.
 const MOST_PORTS_NAMED: usize = 8;
@@ -231,9 +233,26 @@ pub fn refusal(why: &Refusal) -> String {
         Refusal::LedgerFull => {
             "as many bans as kernel.bans allows are in force; raise it, or unban some".into()
         }
+        Refusal::TooManyAllowed => format!(
+            "{MOST_GRANTS} addresses and prefixes are allowed already; disallow some, or write them into \
+             allow in the configuration"
+        ),
         Refusal::TooWide => "it is more than one source: ban an address, or the /64 of an IPv6 \
                              address that is not on a link of this host"
             .into(),
+    }
+}
+
+/// How a ban ended, as `The ban …` goes on.
+#[must_use]
+pub const fn ending(how: Ending) -> &'static str {
+    match how {
+        Ending::Expired => "ran out",
+        Ending::Unbanned => "was ended by the operator",
+        Ending::NeverBan => "was ended: its subject is never banned now",
+        Ending::PushedOut => "was pushed out: the ledger was full",
+        Ending::Replaced => "was replaced by another one",
+        Ending::Unrecorded => "ended while nothing could be recorded",
     }
 }
 

@@ -9,14 +9,15 @@ use std::fs;
 use std::time::Duration;
 
 use rusqlite::Connection;
-use store_sample::{Folder, NOON, NOW, ban, bans, open, refusal};
-use vauban_daemon::store::{Ending, Record, VERSION, Wall, What};
+use store_sample::{Folder, NOON, NOW, ban, bans, grant, open, refusal};
+use vauban_daemon::store::{Ending, Query, Record, VERSION, Wall, What};
 use vauban_engine::evidence::{Cause, Meaning};
 use vauban_engine::flags::TcpFlags;
 use vauban_engine::ledger::Origin;
 use vauban_engine::{Port, Prefix};
 
 const VERSION_1: &str = include_str!("store_version1.sql");
+const VERSION_2: &str = include_str!("store_version2.sql");
 
 /// Everything in the folder, byte for byte.
 fn content(folder: &Folder) -> BTreeMap<String, Vec<u8>> {
@@ -63,6 +64,28 @@ fn version_1_becomes_this_one() {
     assert!(again.loaded.bans.iter().all(|found| found.ban.times.anchor.is_some()));
 }
 
+/// Bans stay as they are; whom operators allow can be written from then on.
+#[test]
+fn version_2_becomes_this_one() {
+    let folder = Folder::new();
+    Connection::open(folder.db()).unwrap().execute_batch(VERSION_2).unwrap();
+    let opened = open(&folder);
+    assert_eq!(opened.what, What::Migrated { from: 2 });
+    let found = bans(&opened.loaded.bans);
+    assert_eq!((found.len(), opened.loaded.unreadable), (2, 0));
+    assert!(found.iter().all(|ban| ban.times.anchor.is_some_and(|anchor| anchor.boot == NOW.boot)));
+    assert_eq!(opened.loaded.bans[0].left, Some(Duration::from_secs(6_900)));
+    assert_eq!(opened.loaded.grants, []);
+    let mut store = opened.store;
+    let page = store.page(&Query { limit: 9, ..Query::default() }).unwrap();
+    let ended: Vec<bool> = page.entries.iter().map(|entry| entry.ended.is_some()).collect();
+    assert_eq!(ended, [false, false, true]);
+    store.write(&[Record::Allowed(grant("192.0.2.0/24", Some(60_000)))]).unwrap();
+    drop(store);
+    let again = open(&folder);
+    assert_eq!((again.what, again.loaded.grants.len()), (What::Found, 1));
+}
+
 /// A file that has come through the steps has the tables of a new one.
 #[test]
 fn old_and_new_files_have_the_same_schema() {
@@ -73,10 +96,14 @@ fn old_and_new_files_have_the_same_schema() {
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
         rows.unwrap().map(Result::unwrap).collect::<Vec<(String, Option<String>)>>()
     };
-    let (old, new) = (Folder::new(), Folder::new());
-    Connection::open(old.db()).unwrap().execute_batch(VERSION_1).unwrap();
-    drop((open(&old), open(&new)));
-    assert_eq!(schema(&old), schema(&new));
+    let new = Folder::new();
+    drop(open(&new));
+    for version in [VERSION_1, VERSION_2] {
+        let old = Folder::new();
+        Connection::open(old.db()).unwrap().execute_batch(version).unwrap();
+        drop(open(&old));
+        assert_eq!(schema(&old), schema(&new));
+    }
 }
 
 #[test]

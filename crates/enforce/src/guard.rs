@@ -3,6 +3,7 @@
 //! The gate in the engine has checked already. This check does not trust it: whatever asks for a
 //! block of a protected address, and for whatever reason, does not get it.
 
+use vauban_engine::Prefix;
 use vauban_engine::event::Facts;
 use vauban_engine::never::{Member, NeverSet};
 use vauban_engine::output::{Batch, BlockOp};
@@ -12,6 +13,9 @@ use vauban_engine::policy::Allowed;
 #[derive(Clone, Debug)]
 pub struct Guard {
     allow: Vec<Allowed>,
+    /// Whom operators have allowed while it runs. Another policy leaves them as they are.
+    granted: Vec<Prefix>,
+    facts: Facts,
     never: NeverSet,
 }
 
@@ -19,12 +23,46 @@ impl Guard {
     /// For this operator's list on a host like this.
     #[must_use]
     pub fn new(allow: &[Allowed], facts: &Facts) -> Self {
-        Self { allow: allow.to_vec(), never: NeverSet::new(allow, facts) }
+        let (allow, facts) = (allow.to_vec(), facts.clone());
+        let mut guard = Self { allow, granted: Vec::new(), facts, never: NeverSet::default() };
+        guard.renew();
+        guard
+    }
+
+    /// Another list of the operator's, on a host like this.
+    pub fn judge_by(&mut self, allow: &[Allowed], facts: &Facts) {
+        self.allow = allow.to_vec();
+        self.facts = facts.clone();
+        self.renew();
+    }
+
+    /// Whom operators have allowed while it runs: all of them.
+    pub fn grant(&mut self, granted: Vec<Prefix>) {
+        self.granted = granted;
+        self.renew();
+    }
+
+    /// Whom operators have allowed while it runs.
+    #[must_use]
+    pub fn granted(&self) -> &[Prefix] {
+        &self.granted
+    }
+
+    /// The host as known here.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn renew(&mut self) {
+        let granted = self.granted.iter().map(|prefix| (*prefix, String::new()));
+        self.never = NeverSet::new(&self.allow, &self.facts).with_granted(granted);
     }
 
     /// The host has changed.
     pub fn learn(&mut self, facts: &Facts) {
-        self.never = NeverSet::new(&self.allow, facts);
+        self.facts = facts.clone();
+        self.renew();
     }
 
     /// The set as known here.

@@ -7,7 +7,7 @@ use vauban_engine::event::Facts;
 use vauban_engine::never::Member;
 use vauban_engine::output::{Batch, Block};
 use vauban_engine::policy::Policy;
-use vauban_engine::{BlockOp, Port};
+use vauban_engine::{BlockOp, Port, Prefix};
 
 /// What can be asked of an enforcer.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub enum Request {
     Load(Box<Policy>, Facts),
     /// This is what the host is like now.
     Learn(Facts),
+    /// Never block these, beside whom the policy names: all of them, in place of those of before.
+    Allow(Vec<Prefix>),
     /// Change the blocks.
     Apply(Batch),
     /// User space answers for decoys for this long, unless it says so again; not at all if it is

@@ -1,6 +1,7 @@
 //! The enforcing side of the boundary: takes a request, asks the guard, moves the backend.
 
 use vauban_engine::event::Facts;
+use vauban_engine::policy::{Allowed, Policy};
 
 use crate::backends::{Enforcer, Trouble};
 use crate::guard::Guard;
@@ -20,16 +21,33 @@ impl Service {
         Self { backend, guard: Guard::new(&[], &Facts::default()) }
     }
 
+    /// A policy with whom operators have allowed beside it.
+    fn with_granted(&self, policy: &Policy) -> Policy {
+        let granted = self.guard.granted().iter();
+        let granted = granted.map(|prefix| Allowed { prefix: *prefix, comment: None });
+        let mut policy = policy.clone();
+        policy.allow.extend(granted);
+        policy
+    }
+
     /// Does what is asked.
     pub fn handle(&mut self, request: Request) -> Reply {
         let outcome = match request {
-            Request::Load(policy, facts) => self.backend.load(&policy, &facts).map(|()| {
-                self.guard = Guard::new(&policy.allow, &facts);
-                Reply::Done
-            }),
+            Request::Load(policy, facts) => {
+                self.backend.load(&self.with_granted(&policy), &facts).map(|()| {
+                    self.guard.judge_by(&policy.allow, &facts);
+                    Reply::Done
+                })
+            }
             Request::Learn(facts) => {
                 self.guard.learn(&facts);
                 self.backend.learn(&facts, self.guard.never()).map(|()| Reply::Done)
+            }
+            Request::Allow(granted) => {
+                // Also where the program is gone: it is loaded again with them.
+                self.guard.grant(granted);
+                let (facts, never) = (self.guard.facts(), self.guard.never());
+                self.backend.learn(facts, never).map(|()| Reply::Done)
             }
             Request::Apply(batch) => {
                 let (passed, refused) = self.guard.sift(batch);

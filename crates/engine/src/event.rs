@@ -8,6 +8,7 @@ use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use crate::flags::{Shape, TcpFlags};
+use crate::grants::Grant;
 use crate::ledger::{Ban, Past};
 use crate::net::{Port, Prefix, Protocol};
 use crate::output::Block;
@@ -52,6 +53,8 @@ pub struct Restored {
     pub bans: Vec<Ban>,
     /// The bans that are over and still count towards the length of the next one.
     pub past: Vec<(Prefix, Past)>,
+    /// Whom operators had allowed, with ends that say what is left of that.
+    pub grants: Vec<Grant>,
 }
 
 /// One packet that the kernel program took for a probe.
@@ -167,6 +170,17 @@ pub enum Command {
     Unban(IpAddr),
     /// The same for everybody.
     UnbanAll,
+    /// Never ban these addresses from here on, and let go whoever of them is banned or a suspect.
+    Allow {
+        /// Whom; an IPv6 address is itself, not its /64.
+        prefix: Prefix,
+        /// How long; `None` for ever.
+        length: Option<Duration>,
+        /// The operator's words.
+        comment: String,
+    },
+    /// Take back what was allowed for exactly this prefix.
+    Disallow(Prefix),
 }
 
 /// What this host is, as its kernel tells.

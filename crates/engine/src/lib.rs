@@ -29,6 +29,7 @@ pub mod event;
 pub mod evidence;
 pub mod flags;
 pub mod gate;
+pub mod grants;
 pub mod key;
 pub mod ledger;
 pub mod net;

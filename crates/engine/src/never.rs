@@ -32,8 +32,10 @@ pub enum Because {
     Own,
     /// This host's packets leave through it.
     Gateway,
-    /// The operator allowed it.
+    /// The operator allowed it in the configuration.
     Allowed(Option<String>),
+    /// The operator allowed it while it runs; his words, empty if he gave none.
+    Granted(String),
 }
 
 impl fmt::Display for Because {
@@ -45,6 +47,8 @@ impl fmt::Display for Because {
             Self::Gateway => f.write_str("default gateway"),
             Self::Allowed(None) => f.write_str("in the allow-list"),
             Self::Allowed(Some(comment)) => write!(f, "in the allow-list: {comment}"),
+            Self::Granted(comment) if comment.is_empty() => f.write_str("allowed by the operator"),
+            Self::Granted(comment) => write!(f, "allowed by the operator: {comment}"),
         }
     }
 }
@@ -87,6 +91,14 @@ impl NeverSet {
             because: Because::Allowed(allowed.comment.clone()),
         }));
         Self { members }
+    }
+
+    /// The same with these allowed besides, each with the operator's words.
+    #[must_use]
+    pub fn with_granted(mut self, granted: impl IntoIterator<Item = (Prefix, String)>) -> Self {
+        let member = |(prefix, comment)| Member { prefix, because: Because::Granted(comment) };
+        self.members.extend(granted.into_iter().map(member));
+        self
     }
 
     /// Every member.

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::evidence::Cause;
+use crate::grants::Grant;
 use crate::ledger::Ban;
 use crate::net::Prefix;
 use crate::never::Member;
@@ -15,6 +16,9 @@ use crate::time::Timestamp;
 pub enum Output {
     /// Tell the enforcer.
     Apply(Batch),
+    /// Tell the enforcer whom operators have allowed while it runs: all of them, in place of those
+    /// it was told of before.
+    Allow(Vec<Prefix>),
     /// Tell people.
     Announce(Notice),
 }
@@ -113,6 +117,17 @@ pub enum Notice {
         /// Why not.
         why: Refusal,
     },
+    /// Somebody is never banned from here on, because an operator said so.
+    Allowed(Grant),
+    /// That is over.
+    Disallowed {
+        /// When.
+        at: Timestamp,
+        /// Whose.
+        prefix: Prefix,
+        /// Whether its time was up; otherwise an operator said so.
+        ran_out: bool,
+    },
     /// What the enforcer held differed from the ledger and is being put right.
     Healed {
         /// When.
@@ -142,4 +157,6 @@ pub enum Refusal {
     LedgerFull,
     /// It covers more than one source (a prefix wider than bans are kept by).
     TooWide,
+    /// As many as can be are allowed already ([`crate::grants::MOST_GRANTS`]).
+    TooManyAllowed,
 }

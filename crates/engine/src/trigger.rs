@@ -111,6 +111,13 @@ impl Watched {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
+    /// The ports that are live at `now`, each with the time until which it is that.
+    #[must_use]
+    pub fn live_ports(&self, rules: &Rules, now: Timestamp) -> Vec<(Port, Timestamp)> {
+        let live = self.slots.iter().filter(|(_, last)| rules.is_live(*last, now));
+        live.map(|(port, last)| (*port, last.plus(rules.trigger.window))).collect()
+    }
+
     /// Whether `port` is live at `now`.
     #[must_use]
     pub fn holds(&self, rules: &Rules, now: Timestamp, port: Port) -> bool {

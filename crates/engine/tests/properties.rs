@@ -112,9 +112,15 @@ impl Dice {
 
     fn command(&mut self) -> EventKind {
         let source = self.source();
-        EventKind::Command(match self.roll(8) {
+        EventKind::Command(match self.roll(10) {
             0 => Command::UnbanAll,
             1..4 => Command::Unban(source),
+            4 => Command::Allow {
+                prefix: Prefix::new(source, self.one_of(&[24, 32])).unwrap(),
+                length: (self.roll(2) == 0).then(|| self.span()),
+                comment: String::new(),
+            },
+            5 => Command::Disallow(Prefix::host(source)),
             _ => Command::Ban {
                 subject: Prefix::new(source, self.one_of(&[24, 32])).unwrap(),
                 length: (self.roll(2) == 0).then(|| self.span()),

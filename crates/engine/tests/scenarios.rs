@@ -8,6 +8,7 @@
 //! `contact SOURCE PORT [sport=N] [said=TEXT]` (TEXT ends the line; `\r` and `\n` as in Rust),
 //! `guess SOURCE PORT`, `every SPAN times N probe|contact|guess …`,
 //! `show SOURCE` (what the dossier counts), `ban ADDR [SPAN]`, `unban ADDR`, `unban-all`,
+//! `allow PREFIX [SPAN]`, `disallow PREFIX`,
 //! `facts own=A,B gateways=C on-link=P/64`, `held PREFIX=SPAN …`, `end`.
 //! Before them, `policy` lines: `policy window 6s`, `policy unproven ban|drop|decoy`, ….
 
@@ -64,6 +65,10 @@ impl Bench {
                 Output::Apply(batch) => {
                     let ops: Vec<String> = batch.ops.iter().map(op).collect();
                     self.say(&format!("apply {}", ops.join(", ")));
+                }
+                Output::Allow(prefixes) => {
+                    let all: Vec<String> = prefixes.iter().map(ToString::to_string).collect();
+                    self.say(&format!("allow [{}]", all.join(" ")));
                 }
                 Output::Announce(notice) => self.say(&words(&notice)),
             }
@@ -128,6 +133,10 @@ fn words(notice: &Notice) -> String {
             format!("unbanned {subject} was_banned={was_banned} {by:?}")
         }
         Notice::Refused { subject, why, .. } => format!("refused {subject}: {why:?}"),
+        Notice::Allowed(grant) => format!("allowed {}: {}", grant.prefix, grant.comment),
+        Notice::Disallowed { prefix, ran_out, .. } => {
+            format!("disallowed {prefix} ran_out={ran_out}")
+        }
         Notice::Healed { missing, surplus, .. } => {
             format!("healed missing={missing} surplus={surplus}")
         }
@@ -267,6 +276,18 @@ fn play(events: &str) -> String {
             }
             ["unban", addr] => {
                 bench.event(at, EventKind::Command(Command::Unban(addr.parse().unwrap())));
+            }
+            ["allow", prefix, rest @ ..] => {
+                let command = Command::Allow {
+                    prefix: prefix.parse().unwrap(),
+                    length: rest.first().map(|text| span(text)),
+                    comment: "because".into(),
+                };
+                bench.event(at, EventKind::Command(command));
+            }
+            ["disallow", prefix] => {
+                let command = Command::Disallow(prefix.parse().unwrap());
+                bench.event(at, EventKind::Command(command));
             }
             ["unban-all"] => bench.event(at, EventKind::Command(Command::UnbanAll)),
             ["facts", rest @ ..] => bench.event(at, facts(rest)),

@@ -121,8 +121,11 @@ fn standing(answer: &Value) -> Vec<String> {
         let guesses = number(answer, "/guesses");
         lines.push(format!("  guesses {guesses} wrong acknowledgements in its name"));
     }
-    if text(answer, "/state") == "suspect" {
-        lines.push(format!("  to ban  {}", text(answer, "/missing")));
+    if text(answer, "/state") != "banned" {
+        for reason in list(answer, "/why_not") {
+            let label = if text(reason, "/what") == "was-banned" { "before" } else { "to ban" };
+            lines.push(format!("  {label}  {}", text(reason, "/text")));
+        }
     }
     lines
 }

@@ -1,10 +1,14 @@
 //! One file per verb: what it asks, and how it shows the answer.
 
+pub mod allow;
 pub mod ban;
 pub mod bans;
 pub mod completions;
 pub mod doctor;
 pub mod explain;
+pub mod export;
+pub mod history;
+pub mod import;
 pub mod man;
 pub mod reload;
 pub mod ruleset;
@@ -13,3 +17,4 @@ pub mod status;
 pub mod suspects;
 pub mod top;
 pub mod unban;
+pub mod why_not;

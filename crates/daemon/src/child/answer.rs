@@ -9,7 +9,6 @@ use serde_json::{Map, Value, json};
 use vauban_enforce::boundary::{Answer, Ask};
 use vauban_engine::detect::Dossier;
 use vauban_engine::event::{Command, Event, EventKind};
-use vauban_engine::ledger::Origin;
 use vauban_engine::policy::{Enforcement, Unproven};
 use vauban_engine::{Block, Notice, Prefix};
 
@@ -22,12 +21,37 @@ use crate::words;
 
 /// The longest ban that an operator can ask for: ten years, in milliseconds. Longer ones are
 /// typing errors.
-const LONGEST_BAN_MS: u64 = 3650 * 24 * 60 * 60 * 1000;
+pub(super) const LONGEST_BAN_MS: u64 = 3650 * 24 * 60 * 60 * 1000;
+
+/// Whether a character changes the direction of text (Unicode's Bidi_Control): it could make a line
+/// read as something else.
+fn turns_text(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Looks whether an operator's words are fit to be shown again.
+pub(super) fn check_words(what: &str, words: &str, longest: usize) -> Result<(), String> {
+    if words.len() > longest {
+        return Err(format!("the {what} is longer than {longest} bytes"));
+    }
+    if words.chars().any(|c| c.is_control() || turns_text(c)) {
+        return Err(format!("the {what} contains control characters"));
+    }
+    Ok(())
+}
+
+/// Looks whether a length that an operator gives is one.
+pub(super) fn check_length(what: &str, for_ms: Option<u64>) -> Result<(), String> {
+    if for_ms.is_some_and(|ms| ms == 0 || ms > LONGEST_BAN_MS) {
+        return Err(format!("a {what} lasts from 1ms to 3650d"));
+    }
+    Ok(())
+}
 
 /// An answer. Where it says `stored`, it is given once that is true, or says that it is not.
-type Answered = Reply<View>;
+pub(super) type Answered = Reply<View>;
 
-fn ok(value: Value) -> Answered {
+pub(super) fn ok(value: Value) -> Answered {
     Reply::Ok(View::Value(value))
 }
 
@@ -52,6 +76,15 @@ impl Core {
                 Err(reply) => reply,
             },
             Request::Reload => self.reload()?,
+            // Given by the store, see `Core::history`.
+            Request::History(_) => Reply::Failed("the history is the store's to tell".into()),
+            Request::Dossiers { address } => self.dossiers(address.as_deref())?,
+            Request::Allow { prefix, for_ms, comment, force } => {
+                self.allow_by_operator(&prefix, for_ms, comment, force)?
+            }
+            Request::Disallow { prefix } => self.disallow_by_operator(&prefix)?,
+            Request::Allowed => ok(self.allowed()),
+            Request::Import { entries, dry_run } => self.import(entries, dry_run)?,
         })
     }
 
@@ -68,12 +101,12 @@ impl Core {
         })
     }
 
-    fn file(&self) -> Option<&str> {
+    pub(super) fn file(&self) -> Option<&str> {
         Some(self.begin.file.as_str()).filter(|file| !file.is_empty())
     }
 
     /// The address that a text means: itself, or the first one of a subject as we list it.
-    fn address(&self, text: &str) -> Result<IpAddr, Answered> {
+    pub(super) fn address(&self, text: &str) -> Result<IpAddr, Answered> {
         let prefix: Prefix =
             text.parse().map_err(|error| Reply::Invalid(format!("{text:?}: {error}")))?;
         let subject = self.engine.keying().subject(prefix.addr());
@@ -86,11 +119,11 @@ impl Core {
         }
     }
 
-    fn is_dry_run(&self) -> bool {
+    pub(super) fn is_dry_run(&self) -> bool {
         self.engine.policy().enforcement == Enforcement::DryRun
     }
 
-    fn command(&mut self, command: Command) -> Result<Vec<Notice>, Orphaned> {
+    pub(super) fn command(&mut self, command: Command) -> Result<Vec<Notice>, Orphaned> {
         self.engine.handle(Event { at: self.clock.now(), kind: EventKind::Command(command) });
         self.drain()
     }
@@ -176,7 +209,7 @@ impl Core {
 
     /// The suspects and how long they are that, as the kernel has it; as the engine has it if the
     /// kernel cannot be asked.
-    fn suspicions(&mut self) -> Result<BTreeMap<Prefix, Duration>, Orphaned> {
+    pub(super) fn suspicions(&mut self) -> Result<BTreeMap<Prefix, Duration>, Orphaned> {
         if let Answer::Suspects(held) = self.ask(&Ask::Suspects)? {
             let left = |block: Block| (block.subject, block.remaining.unwrap_or_default());
             return Ok(held.into_iter().map(left).collect());
@@ -223,15 +256,10 @@ impl Core {
             Ok(subject) => subject,
             Err(error) => return Ok(Reply::Invalid(format!("{subject:?}: {error}"))),
         };
-        if reason.len() > LONGEST_REASON {
-            let text = format!("the reason is longer than {LONGEST_REASON} bytes");
+        if let Err(text) = check_words("reason", &reason, LONGEST_REASON)
+            .and_then(|()| check_length("ban", for_ms))
+        {
             return Ok(Reply::Invalid(text));
-        }
-        if reason.chars().any(|c| c.is_control() || turns_text(c)) {
-            return Ok(Reply::Invalid("the reason contains control characters".into()));
-        }
-        if for_ms.is_some_and(|ms| ms == 0 || ms > LONGEST_BAN_MS) {
-            return Ok(Reply::Invalid("a ban lasts from 1ms to 3650d".into()));
         }
         let length = for_ms.map(Duration::from_millis);
         // An address that has just become a gateway must not be banned.
@@ -280,81 +308,5 @@ impl Core {
             }
             _ => ok(json!({ "unbanned": unbanned })),
         })
-    }
-
-    fn explain(&mut self, address: IpAddr) -> Result<Value, Orphaned> {
-        let suspicions = self.suspicions()?;
-        // What the ledger does not keep any more, the store may.
-        let mut complete = self.engine.ban_of(address).cloned();
-        if let Some(ban) = &mut complete
-            && (ban.not_kept > 0
-                || (ban.evidence.is_empty() && matches!(ban.origin, Origin::Scan(_))))
-            && let Some((kept, more)) = self.records.evidence(ban.subject)
-            && kept.len() > ban.evidence.len()
-        {
-            (ban.evidence, ban.not_kept) = (kept, more);
-        }
-        let now = self.clock.now();
-        let policy = self.engine.policy();
-        let trigger = &policy.trigger;
-        let subject = self.engine.keying().subject(address);
-        let ban = complete.as_ref();
-        let dossier = self.engine.dossier(&subject);
-        let never = self.engine.never().hit(&Prefix::host(address));
-        let suspect_for = suspicions.get(&subject).copied();
-        let state = if ban.is_some() {
-            "banned"
-        } else if never.is_some() {
-            "never-banned"
-        } else if suspect_for.is_some() {
-            "suspect"
-        } else if dossier.is_some() {
-            "watched"
-        } else {
-            "unknown"
-        };
-        // What came after the ban is in the dossier, if anything did; what it rests on is in the
-        // ban, also when the dossier has been forgotten since.
-        let of_ban = ban.map(|ban| (ban.evidence.iter().collect::<Vec<_>>(), ban.not_kept));
-        let of_dossier =
-            dossier.as_ref().map(|dossier| (dossier.evidence.clone(), dossier.not_kept));
-        let longer =
-            |a: &(Vec<_>, u64), b: &(Vec<_>, u64)| a.0.len() as u64 + a.1 < b.0.len() as u64 + b.1;
-        let (evidence, not_kept) = match (of_ban, of_dossier) {
-            (Some(ban), Some(dossier)) if longer(&ban, &dossier) => dossier,
-            (Some(ban), _) => ban,
-            (None, Some(dossier)) => dossier,
-            (None, None) => (Vec::new(), 0),
-        };
-        let evidence: Vec<_> =
-            evidence.iter().map(|item| view::evidence(item, &self.dates, policy)).collect();
-        let proven = dossier.as_ref().map_or(&[][..], |dossier| dossier.proven.as_slice());
-        let missing =
-            if ban.is_some() { String::new() } else { words::missing(proven.len(), policy) };
-        let suspended = dossier.as_ref().and_then(|dossier| dossier.proof_suspended_until);
-        Ok(json!({
-            "dry_run": policy.enforcement == Enforcement::DryRun,
-            "stored": true,
-            "address": address.to_string(),
-            "subject": ban.map_or(subject, |ban| ban.subject).to_string(),
-            "state": state,
-            "never": never.map(|member| json!({
-                "prefix": member.prefix.to_string(),
-                "because": member.because.to_string(),
-            })),
-            "suspect_for": suspect_for.map(view::seconds),
-            "distinct_ports": dossier.as_ref().map_or(0, |dossier| dossier.distinct_ports),
-            "trigger_ports": trigger.ports,
-            "ban": ban.map(|ban| view::ban(ban, now, &self.dates, policy)),
-            "evidence": evidence,
-            "not_kept": not_kept,
-            "uncountable": dossier.as_ref().map_or(0, |dossier| dossier.uncountable),
-            "decoys": dossier.as_ref().map_or(0, |dossier| dossier.decoys),
-            "proven": proven.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "missing": missing,
-            "guesses": dossier.as_ref().map_or(0, |dossier| dossier.guesses),
-            "excused": dossier.as_ref().map_or(0, |dossier| dossier.excused),
-            "proof_suspended_for": suspended.map(|until| view::seconds(until.since(now))),
-        }))
     }
 }

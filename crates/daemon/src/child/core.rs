@@ -9,7 +9,7 @@ use vauban_config::{Config, duration};
 use vauban_enforce::boundary::{Answer, Ask, Begin, Tell, wire};
 use vauban_engine::event::EventKind;
 use vauban_engine::policy::{Enforcement, Policy};
-use vauban_engine::{Block, Engine, Event, Notice, Output, Prefix, Timestamp};
+use vauban_engine::{Batch, Block, Engine, Event, Notice, Output, Prefix, Timestamp};
 
 use super::ledger::Opened;
 use super::link::{Link, Orphaned};
@@ -18,6 +18,8 @@ use super::records::Records;
 use super::{ANSWERING, Incoming, begin, ledger};
 use crate::clock::{Clock, Dates};
 use crate::decision::Entry;
+use crate::control::protocol::Request;
+use crate::control::view::time;
 use crate::decoys::Counts;
 use crate::decoys::pulse::Pulse;
 use crate::lines::Lines;
@@ -92,6 +94,8 @@ pub struct Core {
     pub(super) lost: bool,
     /// As long as the store has not been read: whom an operator has let go, whatever it says.
     pub(super) let_go: Option<BTreeSet<Prefix>>,
+    /// The parent could not do what operators have allowed: it is told again.
+    allow_again: bool,
 }
 
 impl Core {
@@ -131,6 +135,7 @@ impl Core {
             restoring: false,
             lost,
             let_go: unread.then(BTreeSet::new),
+            allow_again: false,
         };
         for line in said {
             core.say(&line);
@@ -178,6 +183,9 @@ impl Core {
             }
             Ok(Incoming::Strained) => self.say_alive(self.clock.now())?,
             Ok(Incoming::Told) => {}
+            Ok(Incoming::Request(Request::History(asked), caller)) => {
+                self.history(&asked, caller)?;
+            }
             Ok(Incoming::Request(request, caller)) => {
                 let reply = self.answer(request)?;
                 self.records.reply(reply, caller);
@@ -232,6 +240,10 @@ impl Core {
     /// Compares what the kernel holds with the ledger, and puts right what differs.
     pub(super) fn look(&mut self) -> Result<(), Orphaned> {
         let now = self.clock.now();
+        if std::mem::take(&mut self.allow_again) {
+            let granted = self.engine.grants().map(|grant| grant.prefix).collect();
+            self.allow(granted)?;
+        }
         let mut answer = self.ask(&Ask::List)?;
         if let Answer::Held(held) = &answer
             && self.misses(held)
@@ -263,32 +275,72 @@ impl Core {
         let mut notices = Vec::new();
         while let Some(output) = self.engine.poll_output() {
             match output {
-                Output::Apply(batch) => {
-                    let most_ops = wire::most_ops(self.engine.policy().kernel.bans);
-                    let answer = self.link.apply(batch, most_ops)?;
-                    self.check(answer);
-                }
+                Output::Apply(batch) => self.apply(batch)?,
+                Output::Allow(granted) => self.allow(granted)?,
                 Output::Announce(notice) => {
-                    if let Some(record) =
-                        ledger::record(&notice, self.clock, &self.dates, self.boot)
-                    {
-                        self.records.write(record);
-                    }
-                    if let (Some(let_go), Notice::Unbanned { subject, .. }) =
-                        (&mut self.let_go, &notice)
-                        && let_go.len() < MOST_LET_GO
-                    {
-                        let_go.insert(*subject);
-                    }
-                    let known = self.restoring && matches!(notice, Notice::Healed { .. });
-                    if !known {
-                        self.announce(&notice);
-                    }
+                    self.note(&notice);
                     notices.push(notice);
                 }
             }
         }
         Ok(notices)
+    }
+
+    /// Carries out what the engine wants after many events, all changes of blocks in one step.
+    pub(super) fn drain_together(&mut self) -> Result<Vec<Notice>, Orphaned> {
+        let mut all = Batch::default();
+        let mut notices = Vec::new();
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Apply(batch) => all.ops.extend(batch.ops),
+                Output::Allow(granted) => {
+                    self.apply(std::mem::take(&mut all))?;
+                    self.allow(granted)?;
+                }
+                Output::Announce(notice) => {
+                    self.note(&notice);
+                    notices.push(notice);
+                }
+            }
+        }
+        self.apply(all)?;
+        // What an answer of the parent has led to.
+        notices.extend(self.drain()?);
+        Ok(notices)
+    }
+
+    fn apply(&mut self, batch: Batch) -> Result<(), Orphaned> {
+        if !batch.ops.is_empty() {
+            let most_ops = wire::most_ops(self.engine.policy().kernel.bans);
+            let answer = self.link.apply(batch, most_ops)?;
+            self.check(answer);
+        }
+        Ok(())
+    }
+
+    /// Tells the parent whom operators have allowed.
+    fn allow(&mut self, granted: Vec<Prefix>) -> Result<(), Orphaned> {
+        let answer = self.ask(&Ask::Allow(granted))?;
+        // A program that was lost is loaded again with them.
+        self.allow_again |= matches!(answer, Answer::Failed(_));
+        self.check(answer);
+        Ok(())
+    }
+
+    /// Writes a notice down and says it.
+    fn note(&mut self, notice: &Notice) {
+        if let Some(record) = ledger::record(notice, self.clock, &self.dates, self.boot) {
+            self.records.write(record);
+        }
+        if let (Some(let_go), Notice::Unbanned { subject, .. }) = (&mut self.let_go, notice)
+            && let_go.len() < MOST_LET_GO
+        {
+            let_go.insert(*subject);
+        }
+        let known = self.restoring && matches!(notice, Notice::Healed { .. });
+        if !known {
+            self.announce(notice);
+        }
     }
 
     /// Asks the parent.
@@ -322,7 +374,11 @@ impl Core {
             self.offer_again = now.plus(OFFER_AGAIN);
             let all = self.engine.bans();
             let all = all.map(|ban| ledger::stored(ban, self.clock, &self.dates, self.boot));
-            self.records.offer(all.collect(), moment);
+            let all = all.collect();
+            let grants = self.engine.grants();
+            let grants =
+                grants.map(|grant| ledger::stored_grant(grant, self.clock, &self.dates, self.boot));
+            self.records.offer(all, grants.collect(), moment);
         }
         let trouble = self.records.health().trouble;
         if trouble != self.trouble {

@@ -6,6 +6,7 @@ use std::path::Path;
 use vauban_config::Config;
 use vauban_engine::Timestamp;
 use vauban_engine::event::Restored;
+use vauban_engine::grants::Grant;
 use vauban_engine::ledger::{Ban, Origin, Past};
 use vauban_engine::output::{Block, Notice, Release};
 
@@ -13,8 +14,8 @@ use super::records::{self, Found, Records};
 use crate::clock::{self, Clock, Dates};
 use crate::run::RunError;
 use crate::store::{
-    Anchor, BootId, Ending, InForce, Limits, Loaded, Mono, Now, Record, Store, StoredBan, Times,
-    Wall, What,
+    Anchor, BootId, Ending, InForce, Limits, Loaded, Mono, Now, Record, Store, StoredBan,
+    StoredGrant, Times, Wall, What,
 };
 use crate::words::ADOPTED;
 
@@ -120,10 +121,25 @@ pub(super) fn found(
         let end = end.timestamp().min(at);
         (subject, Past { level, end })
     });
+    if loaded.unreadable_grants > 0 {
+        said.push(format!(
+            "Trouble: {} entries of whom operators allowed in {} cannot be read and are gone; \
+             vauban allow lists the others",
+            loaded.unreadable_grants,
+            path.display()
+        ));
+    }
+    let grants = loaded.grants.into_iter().map(|(grant, left)| Grant {
+        prefix: grant.prefix,
+        comment: grant.comment,
+        start: grant.times.start.timestamp(),
+        end: left.map(|left| at.plus(left)),
+    });
+    let grants = grants.collect();
     // The one that ended last is first; the ledger forgets those it was told of first.
     let mut past: Vec<_> = past.collect();
     past.reverse();
-    (Restored { bans, past }, said)
+    (Restored { bans, past, grants }, said)
 }
 
 /// A ban that only the kernel knows of: nobody can say any more who made it, and why.
@@ -189,6 +205,25 @@ pub(super) fn stored(ban: &Ban, clock: Clock, dates: &Dates, boot: BootId) -> St
     }
 }
 
+/// A grant as the store keeps it.
+pub(super) fn stored_grant(
+    grant: &Grant,
+    clock: Clock,
+    dates: &Dates,
+    boot: BootId,
+) -> StoredGrant {
+    let end = grant.end.map(|end| mono(clock, end));
+    StoredGrant {
+        prefix: grant.prefix,
+        comment: grant.comment.clone(),
+        times: Times {
+            start: Wall::of(dates.wall(grant.start)),
+            end: grant.end.map(|end| Wall::of(dates.wall(end))),
+            anchor: Some(Anchor { boot, start: mono(clock, grant.start), end }),
+        },
+    }
+}
+
 /// What of a notice is to be written down.
 pub(super) fn record(notice: &Notice, clock: Clock, dates: &Dates, boot: BootId) -> Option<Record> {
     let ended = |subject: &_, at: &Timestamp, how| {
@@ -196,6 +231,8 @@ pub(super) fn record(notice: &Notice, clock: Clock, dates: &Dates, boot: BootId)
     };
     match notice {
         Notice::Banned(ban) => Some(Record::Banned(stored(ban, clock, dates, boot))),
+        Notice::Allowed(grant) => Some(Record::Allowed(stored_grant(grant, clock, dates, boot))),
+        Notice::Disallowed { prefix, .. } => Some(Record::Disallowed(*prefix)),
         Notice::Expired { at, subject } => ended(subject, at, Ending::Expired),
         Notice::PushedOut { at, subject } => ended(subject, at, Ending::PushedOut),
         Notice::Unbanned { at, subject, was_banned: true, by } => {

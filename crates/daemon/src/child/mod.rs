@@ -11,6 +11,10 @@
 //! | `link` | the way to the parent |
 //! | `core` | the loop: one owner of engine and ledger, one queue in |
 //! | `answer` | answers to operators |
+//! | `explain` | what is known of an address, and what is missing to its ban |
+//! | `grants` | whom operators allow |
+//! | `import` | lists to be banned |
+//! | `history` | bans of the past, and what is held against suspects |
 //! | `ledger` | bans as the store keeps them, and back |
 //! | `restore` | what was before this run |
 //! | `recent` | what was decided last |
@@ -37,6 +41,10 @@ use crate::sources::{self, Losses, Queue, SourceKind};
 mod answer;
 mod begin;
 mod core;
+mod explain;
+mod grants;
+mod history;
+mod import;
 mod ledger;
 mod link;
 mod recent;

@@ -19,9 +19,13 @@ use vauban_engine::Prefix;
 use vauban_engine::evidence::Evidence;
 
 use super::Caller;
+use crate::control::pages::History;
 use crate::control::protocol::Reply;
 use crate::control::view::View;
-use crate::store::{Limits, Loaded, Now, OpenError, Opened, Record, Size, Store, StoredBan, What};
+use crate::store::{
+    Limits, Loaded, Now, OpenError, Opened, Page, Query, Record, Size, Store, StoredBan,
+    StoredGrant, What,
+};
 
 /// Changes that may wait for the disk. At some 3 KiB each with their evidence, 12 MiB in the worst
 /// case; beyond it the ledger as a whole is written when there is time.
@@ -52,7 +56,11 @@ enum Work {
     Settled(SyncSender<()>),
     Evidence(Prefix, SyncSender<Kept>),
     /// The whole ledger, after something could not be written.
-    Ledger(Vec<StoredBan>, Now),
+    Ledger(Vec<StoredBan>, Vec<StoredGrant>, Now),
+    /// Bans of the past and the present, for the engine's own use.
+    Page(Query, SyncSender<Option<Page>>),
+    /// The same as an answer: what it is to hold, but for the bans.
+    History(Query, Box<History>, Caller),
     Limits(Limits),
     /// Close the database, so that it is one file; says when that is done.
     Close(SyncSender<()>),
@@ -174,6 +182,29 @@ impl Records {
         receiver.recv_timeout(PATIENCE).ok()?
     }
 
+    /// Bans of the past and the present, for the engine's own use; `None` if that takes too long or
+    /// the store cannot be read.
+    pub fn page(&mut self, query: Query) -> Option<Page> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.sender.try_send(Work::Page(query, sender)).ok()?;
+        receiver.recv_timeout(PATIENCE).ok()?
+    }
+
+    /// Has a page of the history given to a caller, when everything so far is on the disk. Does not
+    /// wait.
+    pub fn history(&mut self, query: Query, mut view: History, caller: Caller) {
+        view.stored = !self.missed;
+        match self.sender.try_send(Work::History(query, Box::new(view), caller)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(work) | TrySendError::Disconnected(work)) => {
+                if let Work::History(_, _, caller) = work {
+                    let text = "the store has too much to write at the moment; ask again";
+                    give(Reply::Failed(text.into()), &caller, false);
+                }
+            }
+        }
+    }
+
     /// How the store does.
     #[must_use]
     pub fn health(&self) -> Health {
@@ -193,8 +224,8 @@ impl Records {
     }
 
     /// Offers the whole ledger.
-    pub fn offer(&mut self, ledger: Vec<StoredBan>, now: Now) {
-        if self.sender.try_send(Work::Ledger(ledger, now)).is_ok() {
+    pub fn offer(&mut self, ledger: Vec<StoredBan>, grants: Vec<StoredGrant>, now: Now) {
+        if self.sender.try_send(Work::Ledger(ledger, grants, now)).is_ok() {
             self.missed = false;
         }
     }
@@ -270,7 +301,12 @@ impl Keeper {
                 self.store = None;
                 let _ = asker.try_send(());
             }
-            Work::Ledger(ledger, now) => self.catch_up(&ledger, &now),
+            Work::Page(query, asker) => {
+                let page = self.store.as_ref().and_then(|store| store.page(&query).ok());
+                let _ = asker.try_send(page);
+            }
+            Work::History(query, view, caller) => self.history(&query, view, &caller),
+            Work::Ledger(ledger, grants, now) => self.catch_up(&ledger, &grants, &now),
             Work::Limits(limits) => {
                 self.limits = limits;
                 if let Some(store) = &mut self.store {
@@ -317,7 +353,26 @@ impl Keeper {
         self.prune(now);
     }
 
-    fn catch_up(&mut self, ledger: &[StoredBan], now: &Now) {
+    /// Answers with a page of the history.
+    fn history(&self, query: &Query, mut view: Box<History>, caller: &Caller) {
+        let health = self.health.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let page = match &self.store {
+            Some(store) => store.page(query).map_err(|error| error.to_string()),
+            None => Err(health.trouble.clone()),
+        };
+        let reply = match page {
+            Ok(page) => {
+                view.page = page;
+                Reply::Ok(View::History(view))
+            }
+            Err(text) => Reply::Failed(format!(
+                "the store cannot be read: {text}; vauban bans lists what is in force"
+            )),
+        };
+        give(reply, caller, health.trouble.is_empty());
+    }
+
+    fn catch_up(&mut self, ledger: &[StoredBan], grants: &[StoredGrant], now: &Now) {
         if self.store.is_none() {
             match Store::open(&self.path, self.limits, now) {
                 // The ledger comes again, with what is found here.
@@ -332,7 +387,9 @@ impl Keeper {
             return;
         }
         if let Some(store) = &mut self.store {
-            match store.replace_in_force(ledger, now) {
+            let caught_up =
+                store.replace_in_force(ledger, now).and_then(|()| store.replace_grants(grants));
+            match caught_up {
                 Ok(()) => {
                     store.mark(false);
                     self.troubled(String::new());

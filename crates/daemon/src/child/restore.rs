@@ -49,7 +49,7 @@ impl Core {
             self.records.write(Record::Banned(stored));
         }
         self.say(&format!("Kept: {} bans that only the kernel still held", bans.len()));
-        let restored = Restored { bans, past: Vec::new() };
+        let restored = Restored { bans, past: Vec::new(), grants: Vec::new() };
         self.engine.handle(Event { at, kind: EventKind::Restored(restored) });
         self.drain()?;
         Ok(())

@@ -4,6 +4,8 @@
 //! an event like any other.
 
 pub mod client;
+pub mod dates;
+pub mod pages;
 pub mod protocol;
 pub mod server;
 pub mod view;

@@ -5,8 +5,19 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The longest request in bytes, the newline included: a reason may be a paragraph, not a book.
-pub const LONGEST_REQUEST: u64 = 8 * 1024;
+/// The longest request in bytes, the newline included: a part of a list to be banned. 64 callers at a
+/// time make that 4 MiB.
+pub const LONGEST_REQUEST: u64 = 64 * 1024;
+
+/// Entries of a list to be banned, in one request: some milliseconds of the engine's time, and one
+/// change of the kernel's sets.
+pub const MOST_IMPORTED: usize = 256;
+
+/// The longest comment on whom an operator allows, in bytes: a line of a list.
+pub const LONGEST_COMMENT: usize = 256;
+
+/// Bans in one answer to [`Request::History`]; with their evidence, a tenth of that.
+pub const MOST_HISTORY: u32 = 1_000;
 
 /// The longest reason an operator may give, in bytes.
 pub const LONGEST_REASON: usize = 1024;
@@ -58,20 +69,127 @@ pub enum Request {
         /// Which: an address, or a subject as `bans` lists it.
         address: String,
     },
+    /// Bans, over and in force, the last begun first.
+    History(History),
+    /// Every suspect with its evidence, and the policy that they are judged by.
+    Dossiers {
+        /// Only this one's: an address, or a subject as `bans` lists it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+    },
+    /// Never ban these from here on, and let them go.
+    Allow {
+        /// An address or a prefix.
+        prefix: String,
+        /// For how long, in milliseconds; for ever when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_ms: Option<u64>,
+        /// The operator's words.
+        #[serde(default)]
+        comment: String,
+        /// Also so wide that it is a sizeable part of all addresses.
+        #[serde(default)]
+        force: bool,
+    },
+    /// Take that back.
+    Disallow {
+        /// Exactly as it was allowed.
+        prefix: String,
+    },
+    /// Who is allowed, by the configuration and by operators.
+    Allowed,
+    /// Ban a part of a list.
+    Import {
+        /// At most [`MOST_IMPORTED`].
+        entries: Vec<Imported>,
+        /// Only say what would be done.
+        #[serde(default)]
+        dry_run: bool,
+    },
+}
+
+/// Which bans of the past and the present.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct History {
+    /// Only this one's: an address (an IPv6 address has its /64's bans as well), or a subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Begun at this time or later, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_ms: Option<u64>,
+    /// At most so many; more than [`MOST_HISTORY`] are never given at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Behind this place: `next` of the answer before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Only those in force.
+    #[serde(default)]
+    pub in_force: bool,
+    /// With their evidence.
+    #[serde(default)]
+    pub evidence: bool,
+}
+
+/// One of a list to be banned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Imported {
+    /// An address, or the /64 of an IPv6 address.
+    pub subject: String,
+    /// For how long, in milliseconds; the configured length when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_ms: Option<u64>,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
 }
 
 impl Request {
     /// The request that a line is, its newline included or not. The line is the caller's: root's, but
-    /// whatever wrote it may be wrong, so this is fuzzed.
+    /// whatever wrote it may be wrong, so this is fuzzed. Nothing in it is passed over: what is not
+    /// understood is an error.
     ///
     /// # Errors
     /// What is wrong with it, for people: the words of the line that it repeats cannot rewrite a
     /// terminal.
     pub fn read(line: &str) -> Result<Self, String> {
-        serde_json::from_str(line).map_err(|error| {
-            let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-            format!("not a request: {error}").chars().map(shown).collect()
-        })
+        let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        let not_one = |error: serde_json::Error| {
+            format!("not a request: {error}").chars().map(shown).collect::<String>()
+        };
+        if !line.trim_start().starts_with('{') {
+            // serde would take a list for one, too.
+            return Err("not a request: it is no JSON object".into());
+        }
+        let request: Self = serde_json::from_str(line).map_err(not_one)?;
+        if request.is_a_word() {
+            // serde passes over what stands beside a word alone.
+            let fields: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_str(line).map_err(not_one)?;
+            if let Some(field) = fields.keys().find(|field| *field != "verb") {
+                return Err(format!("not a request: unknown field {field:?}"));
+            }
+        }
+        Ok(request)
+    }
+
+    /// Whether it is nothing but its verb.
+    const fn is_a_word(&self) -> bool {
+        match self {
+            Self::Status | Self::Suspects | Self::Reload | Self::Allowed => true,
+            Self::Top { .. }
+            | Self::Bans { .. }
+            | Self::Ban { .. }
+            | Self::Unban { .. }
+            | Self::Explain { .. }
+            | Self::History(_)
+            | Self::Dossiers { .. }
+            | Self::Allow { .. }
+            | Self::Disallow { .. }
+            | Self::Import { .. } => false,
+        }
     }
 }
 
@@ -107,5 +225,45 @@ mod tests {
         assert_eq!(error.chars().find(|c| c.is_control()), None, "{error:?}");
         let whole = Request::read("{\"verb\":\"explain\",\"address\":\"::1\"}\n");
         assert_eq!(whole, Ok(Request::Explain { address: "::1".into() }));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_an_error() {
+        for verb in ["status", "suspects", "reload", "allowed", "bans", "history", "dossiers"] {
+            let good = format!(r#"{{"verb":"{verb}"}}"#);
+            assert!(Request::read(&good).is_ok(), "{good}: {:?}", Request::read(&good));
+            assert!(Request::read(&format!("{good}\n")).is_ok());
+            for bad in [
+                format!(r#"{{"verb":"{verb}","x":1}}"#),
+                format!(r#"{{"x":null,"verb":"{verb}"}}"#),
+                format!(r#"{{"verb":"{verb}","verb":"{verb}"}}"#),
+                format!("{good}{good}"),
+                format!(r#"["{verb}"]"#),
+            ] {
+                let error = Request::read(&bad).unwrap_err();
+                assert!(error.starts_with("not a request"), "{bad}: {error}");
+            }
+        }
+        for bad in ["", "{}", "null", "1", r#"{"verb":"forgive"}"#, r#"{"verb":"allow"}"#] {
+            assert!(Request::read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_request_is_read_as_it_is_written() {
+        let entry = Imported { subject: "::1".into(), for_ms: None, reason: "x".into() };
+        let history = History { limit: Some(3), after: Some("1.2".into()), ..History::default() };
+        for request in [
+            Request::Status,
+            Request::Allowed,
+            Request::Unban { address: None },
+            Request::History(history),
+            Request::Dossiers { address: None },
+            Request::Disallow { prefix: "192.0.2.0/24".into() },
+            Request::Import { entries: vec![entry], dry_run: true },
+        ] {
+            let text = serde_json::to_string(&request).unwrap();
+            assert_eq!(Request::read(&text), Ok(request), "{text}");
+        }
     }
 }

@@ -115,7 +115,7 @@ fn serve_one(stream: &UnixStream, queue: &SyncSender<Incoming>) -> io::Result<()
         Ok(request) => ask(request, queue),
     };
     answer(stream, &reply)?;
-    if matches!(reply, Reply::Ok(View::Bans(_))) {
+    if matches!(reply, Reply::Ok(View::Bans(_) | View::History(_) | View::Dossiers(_))) {
         drop(reply);
         memory::give_back();
     }

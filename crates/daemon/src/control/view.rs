@@ -15,6 +15,7 @@ use vauban_engine::ledger::{Ban, Origin};
 use vauban_engine::policy::Policy;
 use vauban_engine::{Prefix, Timestamp};
 
+use super::pages::{Dossiers, History};
 use crate::clock::Dates;
 use crate::words;
 
@@ -25,6 +26,10 @@ pub enum View {
     Value(Value),
     /// All bans in force.
     Bans(Box<Bans>),
+    /// Some of the past and the present.
+    History(Box<History>),
+    /// All suspects.
+    Dossiers(Box<Dossiers>),
 }
 
 /// All bans in force, as `bans` shows them. There may be a hundred thousand of them, so each is
@@ -57,6 +62,8 @@ impl View {
                 }
             }
             Self::Bans(bans) => bans.stored = false,
+            Self::History(history) => history.stored = false,
+            Self::Dossiers(_) => {}
         }
     }
 }
@@ -65,6 +72,8 @@ impl Serialize for View {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Value(value) => value.serialize(serializer),
+            Self::History(history) => history.serialize(serializer),
+            Self::Dossiers(all) => all.serialize(serializer),
             Self::Bans(all) => {
                 let mut object = serializer.serialize_struct("Bans", 3)?;
                 object.serialize_field("dry_run", &all.dry_run)?;

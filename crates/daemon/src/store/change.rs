@@ -7,6 +7,7 @@ use rusqlite::{Transaction, TransactionBehavior};
 use vauban_engine::Prefix;
 
 use super::errors::WriteError;
+use super::grants::{self, StoredGrant};
 use super::remaining::{Now, Wall, anchored, remaining};
 use super::rows::{self, State, StoredBan};
 use super::words::Ending;
@@ -26,6 +27,10 @@ pub enum Record {
         /// How.
         how: Ending,
     },
+    /// An operator has allowed somebody, in place of what was allowed for the same prefix.
+    Allowed(StoredGrant),
+    /// That is over.
+    Disallowed(Prefix),
 }
 
 impl Store {
@@ -42,6 +47,8 @@ impl Store {
                 match record {
                     Record::Banned(ban) => put(change, ban)?,
                     Record::Ended { subject, at, how } => rows::end_of(change, subject, *at, *how)?,
+                    Record::Allowed(grant) => grants::put(change, grant)?,
+                    Record::Disallowed(prefix) => grants::remove(change, prefix)?,
                 }
             }
             Ok(())
@@ -112,7 +119,7 @@ impl Store {
                     rows::anchor(change, id, &ban)?;
                 }
             }
-            Ok(())
+            grants::settle(change, now)
         })
     }
 

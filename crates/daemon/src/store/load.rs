@@ -9,6 +9,7 @@ use vauban_engine::Prefix;
 
 use super::change::Record;
 use super::damaged;
+use super::grants::{self, StoredGrant};
 use super::remaining::{Now, Wall, remaining};
 use super::rows::{self, State, StoredBan};
 use super::words::Ending;
@@ -34,6 +35,10 @@ pub struct Loaded {
     pub over: Vec<Record>,
     /// Rows of bans in force that say nothing that could be believed. They block nobody.
     pub unreadable: usize,
+    /// Whom operators have allowed, with how long they still do; `None` without end.
+    pub grants: Vec<(StoredGrant, Option<Duration>)>,
+    /// Rows of such that can't be believed. They allow nobody.
+    pub unreadable_grants: usize,
 }
 
 /// A ban in force.
@@ -84,6 +89,7 @@ pub(super) fn load(db: &Connection, now: &Now) -> rusqlite::Result<Loaded> {
         loaded.over.push(Record::Ended { subject: ban.subject, at, how: Ending::Expired });
     }
     past(db, &mut loaded)?;
+    (loaded.grants, loaded.unreadable_grants) = grants::load(db, now)?;
     Ok(loaded)
 }
 

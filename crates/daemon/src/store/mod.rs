@@ -12,6 +12,8 @@
 //! | `enter` | is it ours, is it sound, is it of this version |
 //! | `inspect` | is it sound, asked from outside |
 //! | `load` | what a start reads |
+//! | `grants` | whom operators have allowed, as rows |
+//! | `history` | bans of the past and the present, page by page |
 //! | `words` | causes, meanings and endings as text |
 //! | `remaining` | how much of a ban is left |
 //! | `change` | what is written |
@@ -24,6 +26,8 @@
 mod change;
 mod enter;
 mod errors;
+mod grants;
+mod history;
 mod inspect;
 mod load;
 mod place;
@@ -44,6 +48,8 @@ use vauban_engine::evidence::Evidence;
 pub use change::Record;
 pub use errors::{OpenError, StoreError, Trouble, WriteError};
 pub use inspect::{Inspection, inspect};
+pub use grants::StoredGrant;
+pub use history::{Entry, Page, Place as PageEnd, Query};
 pub use load::{InForce, Loaded};
 pub use prune::{Limits, Pruned};
 pub use remaining::{Anchor, BootId, Mono, NotABootId, Now, Times, Wall, anchored, remaining};

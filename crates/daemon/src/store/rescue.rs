@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
+use super::grants;
 use super::remaining::Wall;
 use super::rows::{self, State, StoredBan};
 use super::words::Ending;
@@ -77,6 +78,7 @@ struct Part {
 pub(super) fn rescue(from: &Path, into: &mut Connection) -> Rescued {
     let mut rescued = Rescued::default();
     let Ok(from) = open(from) else { return rescued };
+    rescue_grants(&from, into);
     let mut reader = Reader { from, at: 0, hole: None, read: 0, looks: 0, misses: 0 };
     loop {
         let Part { found, unreadable } = reader.some();
@@ -89,6 +91,18 @@ pub(super) fn rescue(from: &Path, into: &mut Connection) -> Rescued {
         rescued.in_force += in_force;
         rescued.ended += ended;
     }
+}
+
+/// Whom operators had allowed, as far as that can be read.
+fn rescue_grants(from: &Connection, into: &mut Connection) {
+    let Ok((found, _)) = grants::all(from) else { return };
+    // All or nothing; a new database that can't be written will say so itself.
+    let copied =
+        into.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|change| {
+            found.iter().try_for_each(|grant| grants::put(&change, grant))?;
+            change.commit()
+        });
+    drop(copied);
 }
 
 /// Opens it so that nothing in its folder is written.

@@ -83,7 +83,7 @@ struct Columns<'a> {
 
 impl Columns<'_> {
     fn seal(&self) -> i64 {
-        let mut seal = Seal(0);
+        let mut seal = Seal::default();
         seal.bytes(self.subject);
         seal.bytes(self.source);
         seal.bytes(self.origin.as_bytes());
@@ -95,7 +95,7 @@ impl Columns<'_> {
         seal.number(self.ends);
         seal.number(self.mono_start);
         seal.number(self.mono_end);
-        seal.0.cast_signed()
+        seal.value()
     }
 
     fn ban(&self, not_kept: i64) -> Option<StoredBan> {
@@ -126,7 +126,8 @@ impl Columns<'_> {
 
 /// A checksum of 64 bits that takes eight bytes at a time, as all bans are sealed when they are
 /// loaded. Each step can be undone for a given word, so one word that differs always shows.
-struct Seal(u64);
+#[derive(Default)]
+pub(crate) struct Seal(u64);
 
 impl Seal {
     fn word(&mut self, word: u64) {
@@ -135,7 +136,7 @@ impl Seal {
         self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     }
 
-    fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         // The length, too: what one column loses, the next must not win.
         self.word(bytes.len() as u64);
         let (words, rest) = bytes.as_chunks();
@@ -145,9 +146,14 @@ impl Seal {
         self.word(rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
     }
 
-    fn number(&mut self, number: Option<i64>) {
+    pub(crate) fn number(&mut self, number: Option<i64>) {
         self.word(number.is_some().into());
         self.word(number.unwrap_or_default().cast_unsigned());
+    }
+
+    /// The checksum so far.
+    pub(crate) fn value(&self) -> i64 {
+        self.0.cast_signed()
     }
 }
 
@@ -359,7 +365,7 @@ impl Octets {
     }
 }
 
-fn address(bytes: &[u8]) -> Option<IpAddr> {
+pub(crate) fn address(bytes: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
         return Some(Ipv4Addr::from(v4).into());
     }

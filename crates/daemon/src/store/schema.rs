@@ -17,10 +17,10 @@ use super::rows;
 pub(crate) const APPLICATION: i64 = 0x5661_7562;
 
 /// The version that this program writes.
-pub const VERSION: i64 = 2;
+pub const VERSION: i64 = 3;
 
 /// Every step, from an empty file on: the n-th makes version n out of n - 1.
-const STEPS: [fn(&Transaction<'_>) -> Result<()>; 2] = [version_1, version_2];
+const STEPS: [fn(&Transaction<'_>) -> Result<()>; 3] = [version_1, version_2, version_3];
 
 /// Bans with their evidence.
 const VERSION_1: &str = "
@@ -70,6 +70,23 @@ ALTER TABLE ban ADD COLUMN seal INTEGER;        -- over the columns that make th
 CREATE INDEX ban_in_force ON ban (id) WHERE ended_at IS NULL;
 ";
 
+/// Whom operators have allowed, and the order of the history.
+const VERSION_3: &str = "
+CREATE TABLE allowed (
+    prefix     BLOB NOT NULL,     -- first address: 4 or 16 bytes
+    length     INTEGER NOT NULL,
+    comment    TEXT NOT NULL,     -- the operator's words
+    starts     INTEGER NOT NULL,
+    ends       INTEGER,           -- NULL: never
+    boot       TEXT,
+    mono_start INTEGER,
+    mono_end   INTEGER,
+    seal       INTEGER,
+    PRIMARY KEY (prefix, length)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ban_started ON ban (starts);
+";
+
 fn version_1(change: &Transaction<'_>) -> Result<()> {
     change.execute_batch(VERSION_1)
 }
@@ -77,6 +94,10 @@ fn version_1(change: &Transaction<'_>) -> Result<()> {
 fn version_2(change: &Transaction<'_>) -> Result<()> {
     change.execute_batch(VERSION_2)?;
     rows::seal_all(change)
+}
+
+fn version_3(change: &Transaction<'_>) -> Result<()> {
+    change.execute_batch(VERSION_3)
 }
 
 /// Whose database it is, and of which version.

@@ -10,7 +10,7 @@ use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use vauban_daemon::store::{
-    Anchor, BootId, InForce, Limits, Mono, Now, Opened, Store, StoredBan, Times, Wall,
+    Anchor, BootId, InForce, Limits, Mono, Now, Opened, Store, StoredBan, StoredGrant, Times, Wall,
 };
 use vauban_engine::evidence::{Cause, Evidence, Meaning};
 use vauban_engine::flags::TcpFlags;
@@ -107,6 +107,16 @@ pub fn times(after_noon: i64, length: i64) -> Times {
         end: Some(Wall(NOON + after_noon + length)),
         anchor: Some(Anchor { boot: BOOT, start, end: Some(Mono(start.0 + length)) }),
     }
+}
+
+/// Somebody allowed at noon, for so many milliseconds.
+pub fn grant(prefix: &str, length: Option<i64>) -> StoredGrant {
+    let mut times = times(0, length.unwrap_or(HOUR));
+    if length.is_none() {
+        times.end = None;
+        times.anchor = times.anchor.map(|anchor| Anchor { end: None, ..anchor });
+    }
+    StoredGrant { prefix: prefix.parse().unwrap(), comment: "ours".into(), times }
 }
 
 /// The n-th ban with so many packets.

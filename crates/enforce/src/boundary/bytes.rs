@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use vauban_engine::Prefix;
 use vauban_engine::event::Facts;
+use vauban_engine::grants::MOST_GRANTS;
 use vauban_engine::output::{Block, BlockOp};
 
 use super::VERSION;
@@ -259,6 +260,15 @@ impl<'a> Reader<'a> {
             return Err(Malformed("a batch of too many operations"));
         }
         self.list(Self::op)
+    }
+
+    /// Whom operators have allowed.
+    pub(super) fn granted(&mut self) -> Reading<Vec<Prefix>> {
+        let count = Reader(self.0).u32()? as usize;
+        if count > MOST_GRANTS {
+            return Err(Malformed("a list of too many that are allowed"));
+        }
+        self.list(Self::prefix)
     }
 
     fn op(&mut self) -> Reading<BlockOp> {

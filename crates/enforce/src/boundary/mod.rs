@@ -27,7 +27,7 @@ pub mod wire;
 
 /// Both processes are one binary, so they agree unless somebody replaced it in a strange moment.
 /// Raised with every change of a message.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// What the child may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,10 @@ pub enum Ask {
     Reload,
     /// The ledger is restored, commands are taken: this host is protected.
     Ready,
+    /// Operators have allowed these while it runs: all of them, at most
+    /// [`MOST_GRANTS`](vauban_engine::grants::MOST_GRANTS), in place of those of before. They end with both processes: the next child
+    /// says them again.
+    Allow(Vec<Prefix>),
 }
 
 impl Ask {
@@ -59,6 +63,7 @@ impl Ask {
         Ok(match self {
             Self::Apply(batch) => Request::Apply(batch),
             Self::Answering(hold) => Request::Answering(hold.min(LONGEST_ANSWERING)),
+            Self::Allow(granted) => Request::Allow(granted),
             Self::List => Request::List,
             Self::Suspects => Request::Suspects,
             Self::Count => Request::Count,

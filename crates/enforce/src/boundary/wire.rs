@@ -94,10 +94,12 @@ impl Ask {
             Self::Facts => 5,
             Self::Reload => 6,
             Self::Ready => 7,
+            Self::Allow(_) => 8,
         });
         match self {
             Self::Apply(batch) => frame.list(&batch.ops, Frame::op),
             Self::Answering(hold) => frame.span(*hold),
+            Self::Allow(granted) => frame.list(granted, Frame::prefix),
             Self::List
             | Self::Suspects
             | Self::Count
@@ -131,6 +133,7 @@ impl Ask {
             5 => Self::Facts,
             6 => Self::Reload,
             7 => Self::Ready,
+            8 => Self::Allow(r.granted()?),
             _ => return Err(Malformed("a question of no kind")),
         };
         r.finish(ask)

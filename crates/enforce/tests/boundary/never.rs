@@ -87,6 +87,11 @@ fn subject() -> impl Strategy<Value = Prefix> {
         .prop_map(|(addr, len)| Prefix::new(addr, len).unwrap_or_else(|| Prefix::host(addr)))
 }
 
+/// Whom operators allow while it runs.
+fn granted() -> impl Strategy<Value = Vec<Prefix>> {
+    vec(subject(), 0..3)
+}
+
 fn facts() -> impl Strategy<Value = Facts> {
     let some = || vec(address(), 0..3);
     (some(), some()).prop_map(|(own, gateways)| Facts { own, gateways, ..Facts::default() })
@@ -125,19 +130,33 @@ proptest! {
     fn no_question_blocks_or_cuts_off_a_member(
         allow in vec(subject(), 0..3),
         first in facts(),
-        turns in vec((proptest::option::of(facts()), vec(op(), 0..20)), 1..6),
+        turns in vec(
+            (proptest::option::of(facts()), proptest::option::of(granted()), vec(op(), 0..20)),
+            1..6,
+        ),
     ) {
         let notebook = Notebook::default();
         let mut service = Service::new(Box::new(notebook.clone()));
         let listed = allow.iter().map(|prefix| Allowed { prefix: *prefix, comment: None }).collect();
         let policy = Policy { allow: listed, ..Policy::default() };
-        service.handle(Request::Load(Box::new(policy), first.clone()));
-        let mut members_now = members(&allow, &first);
-        for (news, ops) in turns {
+        service.handle(Request::Load(Box::new(policy.clone()), first.clone()));
+        let mut facts_now = first;
+        let mut granted_now = Vec::new();
+        for (news, granted, ops) in turns {
             if let Some(facts) = news {
-                members_now = members(&allow, &facts);
+                facts_now = facts.clone();
                 prop_assert_eq!(service.handle(Request::Learn(facts)), Reply::Done);
             }
+            if let Some(granted) = granted {
+                granted_now.clone_from(&granted);
+                let ask = Ask::read(&Ask::Allow(granted).write()[4..]).unwrap();
+                prop_assert_eq!(service.handle(ask.into_request().unwrap()), Reply::Done);
+                // Another program leaves them as they are.
+                let again = Request::Load(Box::new(policy.clone()), facts_now.clone());
+                prop_assert_eq!(service.handle(again), Reply::Done);
+            }
+            let mut members_now = members(&allow, &facts_now);
+            members_now.extend(&granted_now);
             // The whole way: as bytes, as the parent reads them.
             let sent = Ask::Apply(Batch { ops: ops.clone() }).write();
             let frame = read_frame(&mut sent.as_slice()).unwrap().unwrap();

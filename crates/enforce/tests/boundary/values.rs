@@ -91,6 +91,7 @@ pub fn ask() -> impl Strategy<Value = Ask> {
         1 => Just(Ask::Facts),
         1 => Just(Ask::Reload),
         1 => Just(Ask::Ready),
+        2 => vec(prefix(), 0..9).prop_map(Ask::Allow),
     ]
 }
 
@@ -130,6 +131,7 @@ pub fn ask_name(ask: &Ask) -> &'static str {
         Ask::Facts => "ask-facts",
         Ask::Reload => "ask-reload",
         Ask::Ready => "ask-ready",
+        Ask::Allow(_) => "ask-allow",
     }
 }
 
@@ -197,6 +199,7 @@ pub fn asks() -> Vec<Ask> {
         Ask::Facts,
         Ask::Reload,
         Ask::Ready,
+        Ask::Allow(vec![subject("203.0.113.0/24"), subject("2001:db8:9::9")]),
     ]
 }
 

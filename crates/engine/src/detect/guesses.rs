@@ -87,6 +87,11 @@ impl Guesses {
         self.subjects.get(subject).map(|count| count.total)
     }
 
+    /// Whom it remembers.
+    pub fn subjects(&self) -> impl Iterator<Item = &Prefix> {
+        self.subjects.keys()
+    }
+
     /// Drops those that have been silent for a minute. Looks at all of them, so once a minute.
     pub fn on_timeout(&mut self, now: Timestamp) {
         if self.sweep.is_none_or(|sweep| sweep > now) {

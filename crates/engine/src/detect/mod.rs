@@ -82,6 +82,8 @@ pub struct Dossier<'a> {
     pub proof_suspended_until: Option<Timestamp>,
     /// How many of its contacts were excused.
     pub excused: u64,
+    /// The distinct ports that count at the moment, each with the time until which it does so.
+    pub live: Vec<(Port, Timestamp)>,
 }
 
 impl<'a> Dossier<'a> {
@@ -91,6 +93,7 @@ impl<'a> Dossier<'a> {
         self.evidence.extend(other.evidence);
         self.evidence.sort_by_key(|item: &&'a Evidence| item.at);
         self.proven.extend(other.proven);
+        self.live.extend(other.live);
         Self {
             evidence: self.evidence,
             not_kept: self.not_kept.saturating_add(other.not_kept),
@@ -102,6 +105,7 @@ impl<'a> Dossier<'a> {
             guesses: self.guesses.saturating_add(other.guesses),
             proof_suspended_until: self.proof_suspended_until.max(other.proof_suspended_until),
             excused: self.excused.saturating_add(other.excused),
+            live: self.live,
         }
     }
 }
@@ -135,6 +139,9 @@ pub trait Detector {
 
     /// The subjects that are suspects, in order.
     fn suspects(&self, now: Timestamp) -> Vec<Prefix>;
+
+    /// Every subject that it knows anything of, in no particular order.
+    fn subjects(&self) -> Vec<Prefix>;
 
     /// The most that attackers can make it remember.
     fn bound(&self) -> Bound;

@@ -204,6 +204,10 @@ impl Detector for ProofDetector {
         Vec::new()
     }
 
+    fn subjects(&self) -> Vec<Prefix> {
+        self.subjects.keys().chain(self.guesses.subjects()).copied().collect()
+    }
+
     fn bound(&self) -> Bound {
         Bound { subjects: MOST_SUBJECTS + Guesses::BOUND, evidence: MOST_PACKETS }
     }

@@ -221,6 +221,7 @@ impl Detector for ScanDetector {
             suspect_until: source.watched.suspect_until(now),
             distinct_ports: source.watched.live(&self.rules, now),
             decoys: source.decoys,
+            live: source.watched.live_ports(&self.rules, now),
             ..Dossier::default()
         })
     }
@@ -231,6 +232,10 @@ impl Detector for ScanDetector {
             .filter(|(_, source)| source.watched.suspect_until(now).is_some())
             .map(|(subject, _)| *subject)
             .collect()
+    }
+
+    fn subjects(&self) -> Vec<Prefix> {
+        self.sources.keys().copied().collect()
     }
 
     fn bound(&self) -> Bound {

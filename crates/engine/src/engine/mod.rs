@@ -13,6 +13,7 @@ use crate::detect::{self, Decision, Detector, DetectorKind};
 use crate::event::{Checksum, Event, EventKind, Facts, Restored};
 use crate::evidence::Evidence;
 use crate::gate::{self, Passage};
+use crate::grants::Grants;
 use crate::key::Keying;
 use crate::ledger::{Ban, Ledger, Origin};
 use crate::net::Prefix;
@@ -22,6 +23,7 @@ use crate::plan;
 use crate::policy::{Enforcement, Policy};
 use crate::time::Timestamp;
 
+mod grant;
 mod operator;
 mod views;
 
@@ -54,6 +56,7 @@ pub struct Engine {
     keying: Keying,
     detectors: Vec<Box<dyn Detector>>,
     ledger: Ledger,
+    grants: Grants,
     outputs: VecDeque<Output>,
     tally: Tally,
     now: Timestamp,
@@ -71,6 +74,7 @@ impl Engine {
             facts,
             detectors: DetectorKind::ALL.map(|kind| detect::build(kind, &policy)).into(),
             ledger: Ledger::default(),
+            grants: Grants::default(),
             outputs: VecDeque::new(),
             tally: Tally::default(),
             now: Timestamp::default(),
@@ -113,6 +117,7 @@ impl Engine {
     /// Lets time pass up to `now`.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
+        self.grants_run_out(self.now);
         while let Some(subject) = self.ledger.run_out(self.now) {
             self.ledger.lift(self.now, &subject, true);
             let mut ops = vec![BlockOp::Unblock(subject)];
@@ -147,7 +152,7 @@ impl Engine {
     #[must_use]
     pub fn next_timeout(&self) -> Option<Timestamp> {
         let detectors = self.detectors.iter().filter_map(|detector| detector.next_timeout());
-        detectors.chain(self.ledger.next_end()).min()
+        detectors.chain(self.ledger.next_end()).chain(self.grants.next_end()).min()
     }
 
     /// The next thing that must happen outside, if there is one.
@@ -241,7 +246,8 @@ impl Engine {
 
     /// New facts: whoever has become a member of the never-ban set is let go at once.
     fn learn(&mut self, at: Timestamp) {
-        self.never = NeverSet::new(&self.policy.allow, &self.facts);
+        let granted = self.grants.iter().map(|grant| (grant.prefix, grant.comment.clone()));
+        self.never = NeverSet::new(&self.policy.allow, &self.facts).with_granted(granted);
         self.keying = Keying::new(&self.facts, &self.never);
         for detector in &mut self.detectors {
             detector.on_facts(&self.facts);
@@ -265,6 +271,7 @@ impl Engine {
             self.ledger.record(ban.clone());
         }
         self.shrink(at);
+        self.restore_grants(restored);
         self.learn(at);
     }
 

@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use super::Engine;
 use crate::event::Command;
+use crate::grants::Grant;
 use crate::ledger::{Ban, Origin};
 use crate::net::Prefix;
 use crate::output::{BlockOp, Notice, Refusal, Release};
@@ -24,6 +25,12 @@ impl Engine {
                 self.unban(at, subject, Release::Operator);
             }
             Command::UnbanAll => self.unban_all(at),
+            Command::Allow { prefix, length, comment } => {
+                let (prefix, comment) = (*prefix, comment.clone());
+                let end = length.map(|length| at.plus(length));
+                self.allow(at, Grant { prefix, comment, start: at, end });
+            }
+            Command::Disallow(prefix) => self.disallow(at, prefix),
         }
     }
 
@@ -45,6 +52,21 @@ impl Engine {
         }
     }
 
+    /// Whom a ban of `asked` would cover.
+    ///
+    /// # Errors
+    /// Why there can be none, whatever room there is.
+    pub fn could_ban(&self, asked: &Prefix) -> Result<Prefix, Refusal> {
+        let subject = self.keying.subject(asked.addr());
+        if !subject.covers(asked) {
+            return Err(Refusal::TooWide);
+        }
+        match self.never.hit(&subject) {
+            Some(member) => Err(Refusal::Never(member.clone())),
+            None => Ok(subject),
+        }
+    }
+
     fn ban_by_operator(
         &mut self,
         at: Timestamp,
@@ -52,15 +74,17 @@ impl Engine {
         length: Option<Duration>,
         reason: &str,
     ) {
-        let subject = self.keying.subject(asked.addr());
-        if !subject.covers(&asked) {
-            self.refuse(at, asked, Refusal::TooWide);
-            return;
-        }
-        if let Some(member) = self.never.hit(&subject).cloned() {
-            self.refuse(at, subject, Refusal::Never(member));
-            return;
-        }
+        let subject = match self.could_ban(&asked) {
+            Ok(subject) => subject,
+            Err(why) => {
+                let whom = match &why {
+                    Refusal::Never(_) => self.keying.subject(asked.addr()),
+                    _ => asked,
+                };
+                self.refuse(at, whom, why);
+                return;
+            }
+        };
         if self.ledger.get(&subject).is_none() && !self.make_room(at) {
             self.refuse(at, subject, Refusal::LedgerFull);
             return;

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 
 use super::{Engine, Tally};
 use crate::detect::{Bound, Dossier};
+use crate::grants::Grant;
 use crate::key::Keying;
 use crate::ledger::Ban;
 use crate::net::Prefix;
@@ -40,6 +41,17 @@ impl Engine {
     #[must_use]
     pub fn ban_of(&self, addr: IpAddr) -> Option<&Ban> {
         self.ledger.get(&self.keying.subject(addr)).or_else(|| self.ledger.covering(addr))
+    }
+
+    /// Whom operators have allowed while it runs, in the order of the prefixes.
+    pub fn grants(&self) -> impl Iterator<Item = &Grant> {
+        self.grants.iter()
+    }
+
+    /// Whether a scanner's ban would find no room: the ledger is full of what operators banned.
+    #[must_use]
+    pub fn has_no_room(&self) -> bool {
+        self.is_full() && self.ledger.first_to_end().is_none()
     }
 
     /// The suspects, with what is known of each.
