@@ -37,6 +37,7 @@ pub mod plan;
 pub mod policy;
 pub mod time;
 pub mod trigger;
+pub mod zone;
 
 pub use engine::Engine;
 pub use event::{Command, Contact, Event, EventKind, Facts, Guess, Probe};

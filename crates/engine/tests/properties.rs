@@ -90,6 +90,7 @@ impl Dice {
                 Some(Stage::Suspect),
             ]),
             decoy: self.roll(2) == 0,
+            zone: None,
             bytes: vec![0x45],
         })
     }
@@ -117,7 +118,7 @@ impl Dice {
             1..4 => Command::Unban(source),
             _ => Command::Ban {
                 subject: Prefix::new(source, self.one_of(&[24, 32])).unwrap(),
-                length: (self.roll(2) == 0).then(|| self.span()),
+                length: (self.roll(2) == 0).then(|| self.span().into()),
                 reason: String::new(),
             },
         })

@@ -2,7 +2,9 @@
 
 pub mod ban;
 pub mod bans;
+pub mod check;
 pub mod completions;
+pub mod config;
 pub mod explain;
 pub mod man;
 pub mod reload;

@@ -10,7 +10,7 @@ use vauban_enforce::boundary::{Answer, Ask};
 use vauban_engine::detect::Dossier;
 use vauban_engine::event::{Command, Event, EventKind};
 use vauban_engine::ledger::Origin;
-use vauban_engine::policy::{Enforcement, Unproven};
+use vauban_engine::policy::{Enforcement, Length, Unproven};
 use vauban_engine::{Block, Notice, Prefix};
 
 use super::core::Core;
@@ -32,6 +32,18 @@ fn turns_text(c: char) -> bool {
 /// An answer. Where it says `stored`, it is given once that is true, or says that it is not.
 type Answered = Reply<View>;
 
+/// The length that is asked for; `None` for the configured one.
+fn length(for_ms: Option<u64>, forever: bool) -> Result<Option<Length>, String> {
+    match (for_ms, forever) {
+        (None, forever) => Ok(forever.then_some(Length::Forever)),
+        (Some(ms), false) if (1..=LONGEST_BAN_MS).contains(&ms) => {
+            Ok(Some(Duration::from_millis(ms).into()))
+        }
+        (Some(_), false) => Err("a ban lasts from 1ms to 3650d, or forever".into()),
+        (Some(_), true) => Err("a ban lasts for a time or forever, not both".into()),
+    }
+}
+
 fn ok(value: Value) -> Answered {
     Reply::Ok(View::Value(value))
 }
@@ -45,7 +57,10 @@ impl Core {
             Request::Status => ok(self.status()?),
             Request::Suspects => ok(self.suspects()?),
             Request::Bans { brief } => Reply::Ok(View::Bans(Box::new(self.bans(brief)))),
-            Request::Ban { subject, for_ms, reason } => self.ban(&subject, for_ms, reason)?,
+            Request::Ban { subject, for_ms, forever, reason } => match length(for_ms, forever) {
+                Ok(length) => self.ban(&subject, length, reason)?,
+                Err(text) => Reply::Invalid(text),
+            },
             Request::Unban { address: None } => self.unban(None)?,
             Request::Unban { address: Some(text) } => match self.address(&text) {
                 Ok(address) => self.unban(Some(address))?,
@@ -65,7 +80,11 @@ impl Core {
             Answer::Done => {
                 // What the parent has told before it answered.
                 self.hear()?;
-                ok(json!({ "configuration": self.file(), "next_start": self.put_off }))
+                ok(json!({
+                    "configuration": self.file(),
+                    "drop_ins": self.begin.configuration.drop_ins,
+                    "next_start": self.put_off,
+                }))
             }
             Answer::Refused(text) => Reply::Refused(text),
             other => Reply::Failed(format!("the privileged process answers {other:?}")),
@@ -73,7 +92,7 @@ impl Core {
     }
 
     fn file(&self) -> Option<&str> {
-        Some(self.begin.file.as_str()).filter(|file| !file.is_empty())
+        Some(self.begin.configuration.file.as_str()).filter(|file| !file.is_empty())
     }
 
     /// The address that a text means: itself, or the first one of a subject as we list it.
@@ -126,6 +145,8 @@ impl Core {
                 Enforcement::DryRun => "dry-run",
             },
             "configuration": self.file(),
+            "drop_ins": self.begin.configuration.drop_ins,
+            "zones": view::zones(&policy.zones),
             "started": view::time(self.dates.wall(self.clock.started())),
             "uptime": self.clock.now().since(self.clock.started()).as_secs(),
             "trigger": {
@@ -161,6 +182,7 @@ impl Core {
             },
             "decisions": {
                 "suspected": tally.suspected,
+                "watched": tally.watched,
                 "banned": tally.banned,
                 "refused": tally.refused,
             },
@@ -202,7 +224,19 @@ impl Core {
                 view::suspect(subject, *left, dossier.as_ref(), banned, policy)
             })
             .collect();
-        Ok(json!({ "dry_run": self.is_dry_run(), "suspects": views }))
+        let now = self.clock.now();
+        let sighted = self.engine.sighted();
+        let watched: Vec<_> = sighted
+            .iter()
+            .flat_map(|(subject, dossier)| {
+                dossier.sightings.iter().map(move |seen| (subject, seen))
+            })
+            .filter_map(|(subject, seen)| {
+                let left = seen.suspect_until?.since(now);
+                Some(view::sighting(Some(subject), seen, Some(left)))
+            })
+            .collect();
+        Ok(json!({ "dry_run": self.is_dry_run(), "suspects": views, "watched": watched }))
     }
 
     fn bans(&self, brief: bool) -> Bans {
@@ -220,7 +254,7 @@ impl Core {
     fn ban(
         &mut self,
         subject: &str,
-        for_ms: Option<u64>,
+        length: Option<Length>,
         reason: String,
     ) -> Result<Answered, Orphaned> {
         let subject: Prefix = match subject.parse() {
@@ -234,10 +268,6 @@ impl Core {
         if reason.chars().any(|c| c.is_control() || turns_text(c)) {
             return Ok(Reply::Invalid("the reason contains control characters".into()));
         }
-        if for_ms.is_some_and(|ms| ms == 0 || ms > LONGEST_BAN_MS) {
-            return Ok(Reply::Invalid("a ban lasts from 1ms to 3650d".into()));
-        }
-        let length = for_ms.map(Duration::from_millis);
         // An address that has just become a gateway must not be banned.
         self.ask(&Ask::Facts)?;
         self.hear()?;
@@ -312,8 +342,10 @@ impl Core {
             "never-banned"
         } else if suspect_for.is_some() {
             "suspect"
-        } else if dossier.is_some() {
+        } else if dossier.as_ref().is_some_and(|dossier| dossier.is_of_protected()) {
             "watched"
+        } else if dossier.is_some() {
+            "only-watched"
         } else {
             "unknown"
         };
@@ -333,8 +365,30 @@ impl Core {
         let evidence: Vec<_> =
             evidence.iter().map(|item| view::evidence(item, &self.dates, policy)).collect();
         let proven = dossier.as_ref().map_or(&[][..], |dossier| dossier.proven.as_slice());
-        let missing =
-            if ban.is_some() { String::new() } else { words::missing(proven.len(), policy) };
+        let sightings = dossier.as_ref().map_or(&[][..], |dossier| dossier.sightings.as_slice());
+        let missing = match (state, sightings) {
+            ("banned", _) => String::new(),
+            ("only-watched", [seen, ..]) => {
+                format!("{}: no ban", words::only_watched(seen.zone))
+            }
+            _ => words::missing(proven.len(), policy),
+        };
+        let seen_in: Vec<_> = sightings
+            .iter()
+            .map(|seen| {
+                let left = seen.suspect_until.map(|until| until.since(now));
+                let evidence: Vec<_> = seen
+                    .evidence
+                    .iter()
+                    .map(|item| view::watched_evidence(item, seen.zone, &self.dates, policy))
+                    .collect();
+                let mut view = json!(view::sighting(None, seen, left));
+                if let Some(object) = view.as_object_mut() {
+                    object.insert("evidence".into(), json!(evidence));
+                }
+                view
+            })
+            .collect();
         let suspended = dossier.as_ref().and_then(|dossier| dossier.proof_suspended_until);
         Ok(json!({
             "dry_run": policy.enforcement == Enforcement::DryRun,
@@ -356,6 +410,7 @@ impl Core {
             "decoys": dossier.as_ref().map_or(0, |dossier| dossier.decoys),
             "proven": proven.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "missing": missing,
+            "seen_in": seen_in,
             "guesses": dossier.as_ref().map_or(0, |dossier| dossier.guesses),
             "excused": dossier.as_ref().map_or(0, |dossier| dossier.excused),
             "proof_suspended_for": suspended.map(|until| view::seconds(until.since(now))),

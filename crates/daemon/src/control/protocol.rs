@@ -32,6 +32,9 @@ pub enum Request {
         /// For how long, in milliseconds; the configured length when left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         for_ms: Option<u64>,
+        /// Without end; `for_ms` is left out then.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        forever: bool,
         /// The operator's words.
         #[serde(default)]
         reason: String,

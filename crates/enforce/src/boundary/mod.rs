@@ -27,7 +27,7 @@ pub mod wire;
 
 /// Both processes are one binary, so they agree unless somebody replaced it in a strange moment.
 /// Raised with every change of a message.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// What the child may ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +120,7 @@ pub enum Tell {
     /// Somebody has changed something in the kernel: ask for a list.
     Changed,
     /// This configuration holds from now on.
-    Configuration(String),
+    Configuration(Configuration),
     /// End in good order.
     Stop,
 }
@@ -132,16 +132,25 @@ pub struct Begin {
     pub uid: u32,
     /// With which group.
     pub gid: u32,
-    /// The configuration's text, as the parent has read it.
-    pub configuration: String,
-    /// Where that text stands, for people; empty without a file.
-    pub file: String,
+    /// The configuration, as the parent has read it.
+    pub configuration: Configuration,
     /// Whether the command line asks for a dry run.
     pub dry_run: bool,
     /// The database, in a directory that the child may write to.
     pub store: String,
     /// What this host is like.
     pub facts: Facts,
+}
+
+/// A configuration, and where it is from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// All of it in one text: every key with the value that holds.
+    pub text: String,
+    /// The main file, for people; empty without one.
+    pub file: String,
+    /// How many files beside it were read.
+    pub drop_ins: u32,
 }
 
 impl Begin {

@@ -3,13 +3,13 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use super::Engine;
 use crate::event::Command;
 use crate::ledger::{Ban, Origin};
 use crate::net::Prefix;
 use crate::output::{BlockOp, Notice, Refusal, Release};
+use crate::policy::Length;
 use crate::time::Timestamp;
 
 impl Engine {
@@ -49,7 +49,7 @@ impl Engine {
         &mut self,
         at: Timestamp,
         asked: Prefix,
-        length: Option<Duration>,
+        length: Option<Length>,
         reason: &str,
     ) {
         let subject = self.keying.subject(asked.addr());
@@ -71,7 +71,7 @@ impl Engine {
             subject,
             source: asked.addr(),
             start: at,
-            end: length.map_or(end, |length| Some(at.plus(length))),
+            end: length.map_or(end, |length| length.end(at)),
             level,
             origin: Origin::Operator(reason.into()),
             evidence,
