@@ -88,6 +88,7 @@ fn event(number: u32, sources: u32) -> Event {
             checksum: Checksum::Good,
             stage: Some(stage),
             decoy: false,
+            zone: None,
             bytes: vec![0; 40],
         }),
     }

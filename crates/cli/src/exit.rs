@@ -94,6 +94,8 @@ pub enum Trouble {
     Denied(String),
     /// The configuration has errors.
     Config(String),
+    /// The same, and it is said already.
+    ConfigSaid,
 }
 
 impl Trouble {
@@ -106,7 +108,7 @@ impl Trouble {
             Self::Unavailable(_) => 69,
             Self::Failed(_) => 70,
             Self::Denied(_) => 77,
-            Self::Config(_) => 78,
+            Self::Config(_) | Self::ConfigSaid => 78,
         }
     }
 }
@@ -122,6 +124,7 @@ impl fmt::Display for Trouble {
             | Self::Failed(text)
             | Self::Denied(text)
             | Self::Config(text) => f.write_str(text),
+            Self::ConfigSaid => f.write_str("the configuration has errors"),
         }
     }
 }
@@ -147,7 +150,9 @@ pub fn code(outcome: Result<(), Trouble>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
-            eprintln!("vauban: {}", clean(&trouble.to_string()));
+            if !matches!(trouble, Trouble::ConfigSaid) {
+                eprintln!("vauban: {}", clean(&trouble.to_string()));
+            }
             ExitCode::from(trouble.status())
         }
     }

@@ -139,9 +139,9 @@ enum Verb {
         /// Address; an IPv6 address means its /64, unless that is shared
         #[arg(value_name = "ADDR")]
         subject: String,
-        /// How long, like 90s, 10m, 1h30m, 1d [default: as configured]
-        #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
-        length: Option<std::time::Duration>,
+        /// How long, like 90s, 10m, 1h30m, 1d, or forever [default: as configured]
+        #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse_length)]
+        length: Option<vauban_engine::policy::Length>,
         /// Why, for `explain`
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
         reason: String,
@@ -211,9 +211,9 @@ enum Verb {
         /// Address or prefix; an IPv6 address is itself, not its /64
         #[arg(value_name = "ADDR|PREFIX")]
         prefix: Option<String>,
-        /// How long, like 90s, 10m, 1h30m, 1d [default: for ever]
-        #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse, requires = "prefix")]
-        length: Option<std::time::Duration>,
+        /// How long, like 90s, 10m, 1h30m, 1d, forever [default: forever]
+        #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse_length, requires = "prefix")]
+        length: Option<vauban_engine::policy::Length>,
         /// Why, for the list
         #[arg(
             long,
@@ -258,6 +258,29 @@ enum Verb {
         what: verbs::import::What,
         #[command(flatten)]
         socket: Socket,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// Say whether a configuration is right, with every error if not; needs no root
+    Check {
+        /// Configuration file, read with the drop-ins beside it; - is standard input [default:
+        /// /etc/vauban/vauban.toml, if it exists]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        show: Show,
+    },
+    /// Print the whole configuration, each key with its value and where that is from; needs no root
+    Config {
+        /// Configuration file [default: /etc/vauban/vauban.toml, if it exists]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// What holds, as a file that says the same; this is what is printed without an option
+        #[arg(long, conflicts_with = "default")]
+        effective: bool,
+        /// Every key at its default, commented out, with its explanation
+        #[arg(long, conflicts_with_all = ["config", "json"])]
+        default: bool,
         #[command(flatten)]
         show: Show,
     },
@@ -341,6 +364,10 @@ fn main() -> ExitCode {
         }
         Verb::Export { what, socket } => verbs::export::run(&socket.path(), &what),
         Verb::Import { what, socket, show } => verbs::import::run(&socket.path(), show.json, &what),
+        Verb::Check { file, show } => verbs::check::run(show.json, file.as_deref()),
+        Verb::Config { config, effective: _, default, show } => {
+            verbs::config::run(show.json, config.as_deref(), default)
+        }
         Verb::Ruleset { config, dry_run, show } => verbs::ruleset::run(show.json, config, dry_run),
         Verb::Completions { shell } => verbs::completions::run(&Cli::command(), shell),
         Verb::Man { directory } => verbs::man::run(Cli::command(), &directory),

@@ -7,43 +7,95 @@ use std::ops::Range;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use vauban_engine::policy::Length;
 
 use crate::diagnostic::{Problem, quoted, series};
-use crate::keys::{self, Key};
+use crate::keys::{self, Key, ZONE};
 use crate::nearest::nearest;
 use crate::relations::{self, Seen};
+use crate::source::Place;
+use crate::zones::{self, Zones};
 use crate::{Config, read};
 
-/// Reads the whole document. `sound` says that TOML found nothing wrong with it; otherwise values
-/// may be missing that only seem not to be given.
-pub(crate) fn lower(document: &DeTable<'_>, sound: bool) -> (Config, Vec<Problem>) {
-    let mut lowering =
-        Lowering { config: Config::default(), problems: Vec::new(), seen: Vec::new() };
-    lowering.document(document);
-    if sound {
-        lowering.problems.append(&mut relations::problems(&lowering.config, &lowering.seen));
-    }
-    (lowering.config, lowering.problems)
+/// Documents on their way to a configuration, one after the other.
+#[derive(Default)]
+pub(crate) struct Lowering {
+    config: Config,
+    /// Which document is being read.
+    file: usize,
+    problems: Vec<(usize, Problem)>,
+    seen: Vec<Seen>,
+    zones: Zones,
 }
 
-struct Lowering {
-    config: Config,
-    problems: Vec<Problem>,
-    seen: Vec<Seen>,
+/// What has become of all documents.
+pub(crate) struct Lowered {
+    pub(crate) config: Config,
+    /// What is wrong, each with the number of its document.
+    pub(crate) problems: Vec<(usize, Problem)>,
+    /// The keys that were given, in their order.
+    pub(crate) seen: Vec<Seen>,
+    /// The keys of zones that were given, by their paths.
+    pub(crate) in_zones: Vec<(String, Place)>,
 }
 
 impl Lowering {
-    fn document(&mut self, document: &DeTable<'_>) {
+    /// Reads one more document, whose number is `file`; later ones prevail.
+    pub(crate) fn document(&mut self, file: usize, document: &DeTable<'_>) {
+        self.file = file;
         for (name, value) in document {
             let word: &str = name.get_ref();
-            if let Some(table) = keys::tables().find(|table| *table == word) {
+            if word == ZONE {
+                self.zones(value);
+            } else if let Some(table) = keys::tables().find(|table| *table == word) {
                 match value.get_ref() {
                     DeValue::Table(inner) => self.table(table, inner),
-                    other => self.problems.push(not_a_table(table, other, value.span())),
+                    other => self.problem(not_a_table(table, other, value.span())),
                 }
             } else {
                 self.entry("", word, name.span(), value);
             }
+        }
+    }
+
+    fn zones(&mut self, value: &Spanned<DeValue<'_>>) {
+        match value.get_ref() {
+            DeValue::Table(zones) => {
+                for problem in self.zones.read(self.file, zones) {
+                    self.problem(problem);
+                }
+            }
+            other => self.problem(not_a_table("zone.lan", other, value.span())),
+        }
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        self.problems.push((self.file, problem));
+    }
+
+    /// The configuration that all documents make. `sound` says that TOML found nothing wrong with any
+    /// of them; otherwise values may be missing that only seem not to be given.
+    pub(crate) fn finish(mut self, sound: bool) -> Lowered {
+        let given = |table: &str, name: &str| {
+            self.seen.iter().any(|seen| (seen.key.table, seen.key.name) == (table, name))
+        };
+        self.config.sensitivity.apply(&mut self.config, given);
+        let ban = &mut self.config.policy.ban;
+        if ban.first == Length::Forever && !given("ban", "limit") {
+            // Nobody asks for bans without end and for bans of a day at most.
+            ban.limit = Length::Forever;
+        }
+        let (zones, problems) = self.zones.finish();
+        self.config.policy.zones = zones;
+        if sound {
+            self.problems.extend(problems);
+            self.problems.append(&mut relations::problems(&self.config, &self.seen));
+        }
+        Lowered {
+            config: self.config,
+            problems: self.problems,
+            seen: self.seen,
+            in_zones: self.zones.given(),
         }
     }
 
@@ -55,12 +107,15 @@ impl Lowering {
 
     fn entry(&mut self, table: &str, word: &str, span: Range<usize>, value: &Spanned<DeValue<'_>>) {
         let Some(key) = keys::of(table).find(|key| key.name == word) else {
-            self.problems.push(unknown(table, word, span, value.get_ref().is_table()));
+            self.problem(unknown(table, word, span, value.get_ref().is_table()));
             return;
         };
-        let mut found = read::value(key, value, &mut self.config);
-        self.seen.push(Seen { key, span: value.span(), readable: found.is_empty() });
-        self.problems.append(&mut found);
+        let found = read::value(key, value, &mut self.config);
+        let place = Place::new(self.file, &value.span());
+        self.seen.push(Seen { key, place, readable: found.is_empty() });
+        for problem in found {
+            self.problem(problem);
+        }
     }
 }
 
@@ -98,6 +153,14 @@ fn unknown(table: &str, word: &str, span: Range<usize>, is_table: bool) -> Probl
 /// What somebody who wrote `word` into `table` probably wanted.
 fn instead(table: &str, word: &str, is_table: bool) -> String {
     let tables = || keys::tables().filter(|_| table.is_empty());
+    if table.is_empty() && (is_table || word.starts_with(ZONE)) {
+        if let Some(zone) = zones::meant(word) {
+            return zone;
+        }
+    }
+    if table.is_empty() && keys::ZONE_KEYS.iter().any(|key| key.name == word) {
+        return format!("`{word}` belongs below a zone's header, such as `[zone.lan]`");
+    }
     // `[bans]` is a slip for `[ban]`, although some table has a key `bans`.
     if let Some(near) = nearest(word, tables().filter(|_| is_table)) {
         return format!("did you mean `[{near}]`?");
@@ -127,7 +190,8 @@ fn instead(table: &str, word: &str, is_table: bool) -> String {
     }
     let names: Vec<String> = names().map(|name| format!("`{name}`")).collect();
     if table.is_empty() {
-        let tables: Vec<String> = tables().map(|name| format!("`[{name}]`")).collect();
+        let zone = std::iter::once("`[zone.NAME]`".to_owned());
+        let tables: Vec<String> = tables().map(|name| format!("`[{name}]`")).chain(zone).collect();
         format!("the keys are {}; the tables are {}", series(&names, "and"), series(&tables, "and"))
     } else {
         format!("the keys of `[{table}]` are {}", series(&names, "and"))

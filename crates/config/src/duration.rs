@@ -1,11 +1,15 @@
 //! The one notation for spans of time, in files, on the command line and in output: `1h30m`.
 //!
-//! It knows no months and no "forever", and nothing finer than a millisecond.
+//! It knows no months, and nothing finer than a millisecond. "forever" is a length that bans alone can
+//! have: see [`parse_length`].
 
 use std::fmt;
 use std::time::Duration;
 
+use vauban_engine::policy::Length;
+
 use crate::diagnostic::quoted;
+use crate::keys::FOREVER;
 
 /// The units, from the longest, in milliseconds.
 const UNITS: [(&str, u64); 6] = [
@@ -54,6 +58,14 @@ impl std::error::Error for NotADuration {}
 /// Anything else; a number without a unit too, because what it would mean is a guess.
 pub fn parse(text: &str) -> Result<Duration, NotADuration> {
     strict(text).map_err(|message| NotADuration { message, instead: meant(text) })
+}
+
+/// Reads how long a ban is: the same, or `forever`.
+///
+/// # Errors
+/// Anything else.
+pub fn parse_length(text: &str) -> Result<Length, NotADuration> {
+    if text == FOREVER { Ok(Length::Forever) } else { parse(text).map(Length::Span) }
 }
 
 /// Writes it as [`parse`] reads it, with days as the longest unit. Less than a millisecond is cut

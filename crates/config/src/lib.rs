@@ -1,9 +1,9 @@
 //! Configuration files to a policy, with every diagnostic.
 //!
 //! ```text
-//! file ─► load ─► toml ─► syntax (its errors)  ─┐
-//!                   └───► document ─► read ─────┴─► Config, or all diagnostics
-//!                            keys ──┴─► write, render (example file, reference, man page)
+//! files ─► load ─► toml ─► syntax (its errors)  ─┐
+//!                    └───► document ─► read ─────┴─► Config and Settings, or all diagnostics
+//!                             keys ──┴─► write, effective, render (example, reference, man page)
 //! ```
 //!
 //! [`parse`] takes a text and gives a whole [`Config`] or everything that is wrong with the text;
@@ -18,7 +18,9 @@
 mod address;
 mod diagnostic;
 mod document;
+mod doubts;
 pub mod duration;
+mod effective;
 mod exclude;
 mod keys;
 mod load;
@@ -27,9 +29,11 @@ mod port;
 mod read;
 mod relations;
 mod render;
+mod sensitivity;
 mod source;
 mod syntax;
 mod write;
+mod zones;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,16 +42,22 @@ use toml::de::DeTable;
 use vauban_engine::Policy;
 
 pub use diagnostic::Diagnostic;
-pub use load::{DEFAULT_PATH, Disk, Failure, Files, Loaded, load};
+pub use doubts::{Doubt, doubts};
+pub use effective::{Origin, Setting, effective};
+pub use load::{DEFAULT_PATH, Disk, Failure, Fault, Files, Loaded, load, load_text};
 pub use render::{example, manual, reference};
-pub use write::show;
+pub use sensitivity::Sensitivity;
+pub use write::{Value, show};
 
 use diagnostic::Problem;
+use document::{Lowered, Lowering};
 use source::Source;
 
 /// Everything that a configuration file can say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
+    /// The preset that was chosen; what it sets is in the policy.
+    pub sensitivity: Sensitivity,
     /// What is judged, and how.
     pub policy: Policy,
     /// Where the daemon takes commands.
@@ -163,15 +173,48 @@ const MOST_DIAGNOSTICS: usize = 100;
 /// Everything that is wrong with it, in the order of the text. What follows from a syntax error
 /// alone (a key that only seems misplaced because a header is broken) is left out.
 pub fn parse(text: &str, name: &str) -> Result<Config, Vec<Diagnostic>> {
-    let source = Source::new(name, text);
-    let (document, errors) = DeTable::parse_recoverable(text);
-    let mut faults = syntax::faults(&source, document.get_ref(), &errors);
-    let (config, mut problems) = document::lower(document.get_ref(), errors.is_empty());
-    problems.retain(|problem| faults.trusts(problem.span.start));
-    problems.append(&mut faults.problems);
-    if problems.is_empty() {
-        return Ok(config);
+    parse_all(&[Source::new(name, text)], true).map(|(config, _)| config)
+}
+
+/// Reads several texts as one configuration: what a later one says replaces what an earlier one
+/// says, and lists of what is to be left alone add up. `complete` says that these are all; if not,
+/// there is no telling what goes together.
+///
+/// # Errors
+/// Everything that is wrong with any of them, in their order.
+fn parse_all(
+    sources: &[Source<'_>],
+    complete: bool,
+) -> Result<(Config, Vec<Setting>), Vec<Diagnostic>> {
+    let mut lowering = Lowering::default();
+    let mut all_faults = Vec::new();
+    let mut sound = complete;
+    for (file, source) in sources.iter().enumerate() {
+        let (document, errors) = DeTable::parse_recoverable(source.text);
+        all_faults.push(syntax::faults(source, document.get_ref(), &errors));
+        lowering.document(file, document.get_ref());
+        sound &= errors.is_empty();
     }
+    let Lowered { config, problems, seen, in_zones } = lowering.finish(sound);
+    let mut diagnostics = Vec::new();
+    for (file, (source, faults)) in sources.iter().zip(all_faults).enumerate() {
+        let own = problems
+            .iter()
+            .filter(|(of, problem)| *of == file && faults.trusts(problem.span.start));
+        let mut own: Vec<Problem> = own.map(|(_, problem)| problem.clone()).collect();
+        own.extend(faults.problems);
+        diagnostics.extend(diagnose(source, own));
+    }
+    if diagnostics.is_empty() {
+        let settings = effective::settings(&config, &seen, &in_zones, sources);
+        Ok((config, settings))
+    } else {
+        Err(diagnostics)
+    }
+}
+
+/// The problems of one text, for people.
+fn diagnose(source: &Source<'_>, mut problems: Vec<Problem>) -> Vec<Diagnostic> {
     problems.sort_by_key(|problem| problem.span.start);
     if let Some(first_left_out) = problems.get(MOST_DIAGNOSTICS) {
         let span = first_left_out.span.clone();
@@ -182,5 +225,5 @@ pub fn parse(text: &str, name: &str) -> Result<Config, Vec<Diagnostic>> {
             remedy: "correct the others first, if this is Vauban's configuration at all".to_owned(),
         });
     }
-    Err(problems.iter().map(|problem| source.diagnose(problem)).collect())
+    problems.iter().map(|problem| source.diagnose(problem)).collect()
 }

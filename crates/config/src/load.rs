@@ -1,12 +1,14 @@
-//! Which file is read, and what it means when there is none.
+//! Which files are read, and what it means when there is none.
 //!
-//! It neither watches files nor includes others.
+//! It does not watch files, and a file cannot name others.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::{Config, Diagnostic, parse};
+use crate::source::Source;
+use crate::{Config, Diagnostic, Setting, parse_all};
 
 /// Where the configuration is when nobody says otherwise.
 pub const DEFAULT_PATH: &str = "/etc/vauban/vauban.toml";
@@ -22,6 +24,12 @@ pub trait Files {
     /// # Errors
     /// What the system says; [`io::ErrorKind::NotFound`] only if there is nothing by that name.
     fn read(&self, path: &Path) -> io::Result<String>;
+
+    /// The names in a directory, in any order.
+    ///
+    /// # Errors
+    /// What the system says; [`io::ErrorKind::NotFound`] only if there is nothing by that name.
+    fn names(&self, directory: &Path) -> io::Result<Vec<OsString>>;
 }
 
 /// The files of this host.
@@ -50,6 +58,16 @@ impl Files for Disk {
             io::Error::new(io::ErrorKind::InvalidData, message)
         })
     }
+
+    fn names(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        match std::fs::read_dir(directory) {
+            Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound && directory.is_symlink() => {
+                Err(io::Error::other("it is a symbolic link to nothing"))
+            }
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// A configuration, and where it comes from.
@@ -57,39 +75,69 @@ impl Files for Disk {
 pub struct Loaded {
     /// What it says.
     pub config: Config,
-    /// The file; `None` when these are the defaults, because there is none.
+    /// The file; `None` when there is none.
     pub file: Option<PathBuf>,
+    /// The files beside it that were read after it, in this order.
+    pub drop_ins: Vec<PathBuf>,
+    /// Each key with its value and where that is from, in the order of the manual.
+    pub settings: Vec<Setting>,
 }
 
-/// Why there is no configuration.
+impl Loaded {
+    /// All files that were read, in their order.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.file.iter().chain(&self.drop_ins).map(PathBuf::as_path)
+    }
+}
+
+/// Why there is no configuration: everything that is wrong with any of its files.
 #[derive(Debug)]
-pub enum Failure {
-    /// The file could not be read.
+pub struct Failure {
+    /// What is wrong, in the order of the files; at least one thing.
+    pub faults: Vec<Fault>,
+    /// The files that there are, readable or not.
+    pub files: Vec<PathBuf>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug)]
+pub enum Fault {
+    /// A file or a directory could not be read.
     Unreadable {
-        /// Which file.
+        /// Which one.
         path: PathBuf,
         /// What the system said.
         error: io::Error,
+        /// What to do about it.
+        remedy: &'static str,
     },
-    /// The file was read and is wrong; at least one diagnostic.
-    Invalid(Vec<Diagnostic>),
+    /// The file was read and is wrong.
+    Wrong(Diagnostic),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, error, remedy } => {
+                writeln!(f, "{}: cannot be read: {error}", shown(path))?;
+                write!(f, "help: {remedy}")
+            }
+            Self::Wrong(diagnostic) => diagnostic.fmt(f),
+        }
+    }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unreadable { path, error } => {
-                writeln!(f, "{}: cannot be read: {error}", path.display())?;
-                write!(f, "help: {}", remedy(error.kind()))
-            }
-            Self::Invalid(diagnostics) => {
-                for diagnostic in diagnostics {
-                    writeln!(f, "{diagnostic}\n")?;
-                }
-                let errors = if diagnostics.len() == 1 { "error" } else { "errors" };
-                write!(f, "{} {errors}; nothing of this file is used", diagnostics.len())
-            }
+        if let [only @ Fault::Unreadable { .. }] = self.faults.as_slice() {
+            return only.fmt(f);
         }
+        for fault in &self.faults {
+            writeln!(f, "{fault}\n")?;
+        }
+        let errors = if self.faults.len() == 1 { "error" } else { "errors" };
+        let files = if self.files.len() > 1 { "these files" } else { "this file" };
+        write!(f, "{} {errors}; nothing of {files} is used", self.faults.len())
     }
 }
 
@@ -105,21 +153,135 @@ fn remedy(kind: io::ErrorKind) -> &'static str {
     }
 }
 
-/// Reads the file at `path`, or without one the file at [`DEFAULT_PATH`] if it exists.
+/// A path as it can be shown on a terminal and in a comment of a file.
+pub(crate) fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// The directory beside a file whose files are read after it: `vauban.d` for `vauban.toml`. `None`
+/// for a file that is called so itself.
+fn beside(file: &Path) -> Option<PathBuf> {
+    Some(file.with_extension("d")).filter(|directory| directory != file)
+}
+
+/// Reads the file at `path`, or without one the file at [`DEFAULT_PATH`] if it exists; and after it
+/// the files `*.toml` in the directory beside it that has the same name with `.d`, in the byte order
+/// of their names. Hidden ones are left out. What a later file says replaces what an earlier one says.
 ///
 /// # Errors
-/// A file that cannot be read or is wrong. Only the default file may be missing: who names a file
+/// Files that cannot be read or are wrong. Only the default file may be missing: who names a file
 /// wants what it says.
 pub fn load(files: &dyn Files, path: Option<&Path>) -> Result<Loaded, Failure> {
-    let file = path.unwrap_or(Path::new(DEFAULT_PATH));
-    match files.read(file) {
+    let main = path.unwrap_or(Path::new(DEFAULT_PATH));
+    let mut faults = Vec::new();
+    let mut texts: Vec<(PathBuf, Option<String>)> = Vec::new();
+    let mut unreadable = |path: &Path, error: io::Error, remedy: &'static str| {
+        faults.push(Fault::Unreadable { path: path.to_owned(), error, remedy });
+    };
+    let file = match files.read(main) {
         Ok(text) => {
-            let config = parse(&text, &file.to_string_lossy()).map_err(Failure::Invalid)?;
-            Ok(Loaded { config, file: Some(file.to_owned()) })
+            texts.push((main.to_owned(), Some(text)));
+            Some(main.to_owned())
         }
-        Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => {
-            Ok(Loaded { config: Config::default(), file: None })
+        Err(error) if path.is_none() && error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            let remedy = remedy(error.kind());
+            unreadable(main, error, remedy);
+            texts.push((main.to_owned(), None));
+            None
         }
-        Err(error) => Err(Failure::Unreadable { path: file.to_owned(), error }),
+    };
+    let mut drop_ins = Vec::new();
+    if let Some(directory) = beside(main) {
+        match names(files, &directory) {
+            Ok(names) => drop_ins.extend(names.into_iter().map(|name| directory.join(name))),
+            Err(error) => {
+                let remedy = match error.kind() {
+                    io::ErrorKind::PermissionDenied => "let the user who runs Vauban list it",
+                    io::ErrorKind::NotADirectory => {
+                        "make it a directory, for files that are read after the main one, or rename it"
+                    }
+                    _ => "make it a readable directory, or remove it",
+                };
+                unreadable(&directory, error, remedy);
+                texts.push((directory, None));
+            }
+        }
+    }
+    for path in &drop_ins {
+        match files.read(path) {
+            Ok(text) => texts.push((path.clone(), Some(text))),
+            Err(error) => {
+                let remedy = match error.kind() {
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidData => {
+                        remedy(error.kind())
+                    }
+                    _ => "make it a readable text file, or give it a name without .toml",
+                };
+                unreadable(path, error, remedy);
+                texts.push((path.clone(), None));
+            }
+        }
+    }
+    let readable: Vec<(String, &str)> =
+        texts.iter().filter_map(|(path, text)| Some((shown(path), text.as_deref()?))).collect();
+    let sources: Vec<Source<'_>> =
+        readable.iter().map(|(name, text)| Source::new(name, text)).collect();
+    let outcome = parse_all(&sources, faults.is_empty());
+    match outcome {
+        Ok((config, settings)) if faults.is_empty() => {
+            Ok(Loaded { config, file, drop_ins, settings })
+        }
+        outcome => {
+            faults.extend(outcome.err().into_iter().flatten().map(Fault::Wrong));
+            let files: Vec<PathBuf> = texts.into_iter().map(|(path, _)| path).collect();
+            let place = |fault: &Fault| {
+                files.iter().position(|path| match fault {
+                    Fault::Unreadable { path: of, .. } => path == of,
+                    Fault::Wrong(diagnostic) => shown(path) == diagnostic.file,
+                })
+            };
+            faults.sort_by_key(place);
+            Err(Failure { faults, files })
+        }
+    }
+}
+
+/// The names of the files in a directory beside the main file that are read; none if there is no
+/// such directory.
+fn names(files: &dyn Files, directory: &Path) -> io::Result<Vec<OsString>> {
+    let mut names = match files.names(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        other => other?,
+    };
+    names.retain(|name| {
+        let bytes = name.as_encoded_bytes();
+        bytes.ends_with(b".toml") && !bytes.starts_with(b".")
+    });
+    // By their bytes, whatever the language: the same on every host.
+    names.sort_unstable_by(|a, b| a.as_encoded_bytes().cmp(b.as_encoded_bytes()));
+    Ok(names)
+}
+
+/// The same for a text that comes from no file, which diagnostics call `name`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn load_text(text: &str, name: &str) -> Result<Loaded, Failure> {
+    match parse_all(&[Source::new(name, text)], true) {
+        Ok((config, settings)) => {
+            Ok(Loaded { config, file: Some(name.into()), drop_ins: Vec::new(), settings })
+        }
+        Err(diagnostics) => Err(Failure::of(diagnostics, name)),
+    }
+}
+
+impl Failure {
+    /// For one text of this name.
+    #[must_use]
+    pub fn of(diagnostics: Vec<Diagnostic>, name: &str) -> Self {
+        let faults = diagnostics.into_iter().map(Fault::Wrong).collect();
+        Self { faults, files: vec![name.into()] }
     }
 }

@@ -6,26 +6,41 @@ use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeArray, DeValue};
-use vauban_engine::policy::Exclude;
+use vauban_engine::policy::{Exclude, Length};
 
 use crate::diagnostic::{Problem, quoted, series};
 use crate::keys::{
-    AFTERWARDS, AT_STOP, Field, JOURNAL, Key, Kind, LOG_FORMAT, LONGEST_PATH, LONGEST_SOCKET,
-    UNPROVEN,
+    AFTERWARDS, AT_STOP, FOREVER, Field, JOURNAL, Key, Kind, LOG_FORMAT, LONGEST_PATH,
+    LONGEST_SOCKET, SENSITIVITY, UNPROVEN,
 };
 use crate::nearest::nearest;
 use crate::{Config, address, duration, exclude, port, write};
 
-/// Reads the value of `key` into `config`, which stays as it is when something is wrong.
+/// Reads the value of `key` into `config`, which stays as it is when something is wrong. Lists of
+/// what is to be left alone are added to what is there, from an earlier file: nobody who adds an
+/// address in a file of his own wants those of another file banned.
 pub(crate) fn value(key: &Key, value: &Spanned<DeValue<'_>>, config: &mut Config) -> Vec<Problem> {
     let given = Given { key, value: value.get_ref(), span: value.span() };
     match &key.kind {
         Kind::Switch(field) => store(field, config, one(given.switch())),
         Kind::Count(range, field) => store(field, config, one(given.count(range))),
         Kind::Time(range, field) => store(field, config, one(given.time(range))),
-        Kind::Allowed(field) => store(field, config, given.list(address::read)),
+        Kind::Length(range, field) => store(field, config, one(given.length(range))),
+        Kind::Sensitivity(field) => store(field, config, one(given.word(&SENSITIVITY))),
+        Kind::Allowed(field) => {
+            let before = (field.get)(config);
+            store(field, config, given.list(address::read).map(|more| joined(before, more)))
+        }
         Kind::Ports(field) => store(field, config, given.list(port::read)),
-        Kind::Exclude(field) => store(field, config, given.exclude()),
+        Kind::Exclude(field) => {
+            let mut all = (field.get)(config);
+            let read = given.exclude().map(|more| {
+                all.ports = joined(all.ports, more.ports);
+                all.sources = joined(all.sources, more.sources);
+                all
+            });
+            store(field, config, read)
+        }
         Kind::Unproven(field) => store(field, config, one(given.word(&UNPROVEN))),
         Kind::Afterwards(field) => store(field, config, one(given.word(&AFTERWARDS))),
         Kind::AtStop(field) => store(field, config, one(given.word(&AT_STOP))),
@@ -45,6 +60,12 @@ fn store<T>(field: &Field<T>, config: &mut Config, read: Result<T, Vec<Problem>>
         }
         Err(problems) => problems,
     }
+}
+
+/// What two files say.
+fn joined<T>(mut before: Vec<T>, more: Vec<T>) -> Vec<T> {
+    before.extend(more);
+    before
 }
 
 fn one<T>(read: Result<T, Problem>) -> Result<T, Vec<Problem>> {
@@ -95,7 +116,7 @@ impl Given<'_> {
             // Their defaults are empty lists, which show nothing.
             Kind::Allowed(_) => r#"["192.0.2.10", "2001:db8::/32"]"#.to_owned(),
             Kind::Exclude(_) => r#"["tcp/8080", "192.0.2.10"]"#.to_owned(),
-            ref kind => write::value(kind, &Config::default()),
+            ref kind => write::value(kind, &Config::default()).to_string(),
         });
         self.problem(
             format!("`{}` must be {wanted}, not {}", self.key.path(), found(self.value)),
@@ -152,6 +173,38 @@ impl Given<'_> {
                 .map(|n| format!("\"{n}s\""));
             return Err(self.mistyped("a text such as \"90s\" or \"1h30m\"", instead));
         };
+        if means_forever(text) {
+            return Err(self.problem(
+                format!("`{}` must end some time, so it cannot be {}", self.key.path(), quoted(text)),
+                format!(
+                    "write a time, {} at most; only `ban.first` and `ban.limit` can be \"{FOREVER}\"",
+                    duration::format(*range.end())
+                ),
+            ));
+        }
+        self.span(text, range, "")
+    }
+
+    /// A ban's length.
+    fn length(&self, range: &RangeInclusive<Duration>) -> Result<Length, Problem> {
+        match self.value.as_str() {
+            Some(FOREVER) => Ok(Length::Forever),
+            Some(text) if means_forever(text) => Err(self.problem(
+                format!("{} is no span of time", quoted(text)),
+                format!("write `{} = \"{FOREVER}\"`", self.key.name),
+            )),
+            Some(text) => self.span(text, range, ", or \"forever\"").map(Length::Span),
+            None => self.time(range).map(Length::Span),
+        }
+    }
+
+    /// A span of time in this range; `or` says what else there may be.
+    fn span(
+        &self,
+        text: &str,
+        range: &RangeInclusive<Duration>,
+        or: &str,
+    ) -> Result<Duration, Problem> {
         let span = duration::parse(text).map_err(|error| {
             let remedy = match error.instead {
                 Some(instead) => format!("write `{} = \"{instead}\"`", self.key.name),
@@ -165,7 +218,7 @@ impl Given<'_> {
         let default = write::value(&self.key.kind, &Config::default());
         Err(self.problem(
             format!(
-                "`{}` must be {} to {}, not {}",
+                "`{}` must be {} to {}{or}, not {}",
                 self.key.path(),
                 duration::format(*range.start()),
                 duration::format(*range.end()),
@@ -270,6 +323,23 @@ fn all<T>(
         }
     }
     if problems.is_empty() { Ok(values) } else { Err(problems) }
+}
+
+/// Whether a text is meant to be a time without end, whoever may say that.
+fn means_forever(text: &str) -> bool {
+    const WORDS: [&str; 9] = [
+        FOREVER,
+        "ever",
+        "for ever",
+        "infinite",
+        "infinity",
+        "inf",
+        "never",
+        "permanent",
+        "always",
+    ];
+    let text = text.trim().to_lowercase();
+    WORDS.contains(&text.as_str()) || nearest(&text, [FOREVER].into_iter()).is_some()
 }
 
 /// On or off: as other programs' configurations call them, or mistyped.

@@ -12,6 +12,29 @@ const LONGEST: usize = 160;
 /// How much of a longer line is shown before the place that is meant.
 const BEFORE: usize = 60;
 
+/// A place in one of several texts; those of later texts are greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// Which text.
+    pub(crate) file: usize,
+    /// The first byte that is meant.
+    pub(crate) start: usize,
+    /// The first one behind it.
+    pub(crate) end: usize,
+}
+
+impl Place {
+    /// These bytes of a text.
+    pub(crate) fn new(file: usize, span: &Range<usize>) -> Self {
+        Self { file, start: span.start, end: span.end }
+    }
+
+    /// The bytes.
+    pub(crate) fn span(&self) -> Range<usize> {
+        self.start..self.end
+    }
+}
+
 /// A text that is being read.
 pub(crate) struct Source<'a> {
     name: &'a str,
@@ -30,8 +53,13 @@ impl<'a> Source<'a> {
         Self { name, text, starts: std::iter::once(first).chain(after_newlines).collect() }
     }
 
+    /// What diagnostics call it.
+    pub(crate) fn name(&self) -> &str {
+        self.name
+    }
+
     /// Which line, from 0, the byte is on. A newline belongs to the line that it ends.
-    fn line(&self, at: usize) -> usize {
+    pub(crate) fn line(&self, at: usize) -> usize {
         self.starts.partition_point(|start| *start <= at).saturating_sub(1)
     }
 

@@ -14,14 +14,12 @@ mod golden;
 fn outcome(text: &str) -> String {
     let config = match parse(text, "input.toml") {
         Ok(config) => config,
-        Err(diagnostics) => return format!("{}\n", Failure::Invalid(diagnostics)),
+        Err(diagnostics) => return format!("{}\n", Failure::of(diagnostics, "input.toml")),
     };
     let defaults = show(&Config::default());
     let changed: String = show(&config)
         .split_inclusive('\n')
-        .zip(defaults.split_inclusive('\n'))
-        .filter(|(line, default)| line != default)
-        .map(|(line, _)| line)
+        .filter(|line| !defaults.split_inclusive('\n').any(|default| default == *line))
         .collect();
     if changed.is_empty() { "the defaults\n".to_owned() } else { changed }
 }

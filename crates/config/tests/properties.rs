@@ -6,10 +6,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use vauban_config::{AtStop, Config, duration, example, parse, show};
-use vauban_engine::policy::{
-    Afterwards, Allowed, BanTimes, Decoy, Enforcement, Exclude, Trigger, Unproven,
+use vauban_config::{
+    AtStop, Config, Sensitivity, duration, effective, example, load_text, parse, show,
 };
+use vauban_engine::policy::{
+    Afterwards, Allowed, BanTimes, Decoy, Enforcement, Exclude, Length, Trigger, Unproven,
+};
+use vauban_engine::zone::{Mode, Pattern, Zone, ZoneName, Zones};
 use vauban_engine::{Port, Prefix};
 
 /// Reads the text and looks at everything that comes of it.
@@ -32,7 +35,18 @@ fn exercise(text: &str) {
 
 /// Pieces that configurations and their mistakes are made of.
 fn piece() -> impl Strategy<Value = String> {
-    const PIECES: [&str; 57] = [
+    const PIECES: [&str; 68] = [
+        "sensitivity",
+        "zone",
+        "zone.lan",
+        "interfaces",
+        "mode",
+        "\"watch\"",
+        "[\"eth1\"]",
+        "[\"lo\", \"*\", 3]",
+        "wan",
+        "\"forever\"",
+        "\"high\"",
         "dry_run",
         "allow",
         "served",
@@ -142,11 +156,48 @@ fn decoy() -> impl Strategy<Value = Decoy> {
     )
 }
 
+/// Any zones, no interface in two of them.
+fn zones() -> impl Strategy<Value = Zones> {
+    let zone = (
+        "[a-z0-9_-]{1,16}",
+        proptest::sample::select(vec![Mode::Protect, Mode::Watch, Mode::Ignore]),
+        proptest::collection::vec("[a-kA-Z0-9.+@_-]{1,14}[a-z*]", 1..4),
+        proptest::option::of("\\PC{0,12}"),
+    );
+    proptest::collection::vec(zone, 0..4).prop_map(|all| {
+        let mut zones: Vec<Zone> = Vec::new();
+        for (name, mode, names, comment) in all {
+            let name: ZoneName = name.parse().unwrap();
+            let taken =
+                |pattern: &Pattern| zones.iter().any(|zone| zone.interfaces.contains(pattern));
+            let mut interfaces: Vec<Pattern> =
+                names.iter().filter_map(|n| n.parse().ok()).collect();
+            interfaces.retain(|pattern| pattern.as_str() != "lo" && !taken(pattern));
+            interfaces.sort();
+            interfaces.dedup();
+            if interfaces.is_empty() || zones.iter().any(|zone| zone.name == name) {
+                continue;
+            }
+            zones.push(Zone { name, mode, interfaces, comment });
+        }
+        zones.sort_by(|a, b| a.name.cmp(&b.name));
+        Zones(zones)
+    })
+}
+
 /// Any configuration that a file can say.
 fn config() -> impl Strategy<Value = Config> {
     let millis = |from: u64, to: u64| (from..=to).prop_map(Duration::from_millis);
     let trigger = (2..=Trigger::MOST_PORTS, millis(100, DAY), millis(1000, DAY));
-    let ban = (millis(1000, 365 * DAY), 1u32..=100, millis(1000, 365 * DAY), millis(0, 365 * DAY));
+    let length = || {
+        prop_oneof![
+            4 => millis(1000, 365 * DAY).prop_map(Length::Span),
+            1 => Just(Length::Forever),
+        ]
+    };
+    let ban = ((length(), length()), 1u32..=100, millis(0, 365 * DAY));
+    let presets = vec![Sensitivity::Low, Sensitivity::Normal, Sensitivity::High];
+    let more = (proptest::sample::select(presets), zones());
     let kernel =
         (1u16.., 1u32..=1_000_000, 16u32..=1_048_576, 16u32..=4_194_304, any::<(u16, u16)>());
     let lists = (proptest::collection::vec(allowed(), 0..4), ports(), ports());
@@ -155,8 +206,8 @@ fn config() -> impl Strategy<Value = Config> {
     let path = || "/[a-zü\"\\\\ ]{1,40}";
     let at_stop = proptest::sample::select(vec![AtStop::Remove, AtStop::Leave]);
     let store = (path(), millis(DAY, 3650 * DAY), 16u32..=65_536, at_stop);
-    (any::<bool>(), lists, unproven, trigger, ban, kernel, path(), store).prop_map(
-        |(dry, (allow, served, traps), unproven, trigger, ban, kernel, socket, store)| {
+    (any::<bool>(), lists, unproven, trigger, (ban, more), kernel, path(), store).prop_map(
+        |(dry, (allow, served, traps), unproven, trigger, (ban, more), kernel, socket, store)| {
             let mut config = Config::default();
             let policy = &mut config.policy;
             policy.enforcement = if dry { Enforcement::DryRun } else { Enforcement::Enforce };
@@ -164,11 +215,12 @@ fn config() -> impl Strategy<Value = Config> {
             (policy.unproven, policy.decoy) = unproven;
             policy.trigger = Trigger { ports: trigger.0, window: trigger.1, suspect: trigger.2 };
             policy.ban = BanTimes {
-                first: ban.0.min(ban.2),
+                first: ban.0.0.min(ban.0.1),
                 factor: ban.1,
-                limit: ban.0.max(ban.2),
-                memory: ban.3,
+                limit: ban.0.0.max(ban.0.1),
+                memory: ban.2,
             };
+            (config.sensitivity, policy.zones) = more;
             policy.kernel.group = kernel.0;
             policy.kernel.copies_per_second = kernel.1;
             policy.kernel.sources = kernel.2;
@@ -219,7 +271,10 @@ proptest! {
 
     #[test]
     fn what_is_shown_is_read_back(config in config()) {
-        prop_assert_eq!(parse(&show(&config), "shown"), Ok(config));
+        let loaded = load_text(&show(&config), "shown").unwrap();
+        prop_assert_eq!(&loaded.config, &config);
+        // And what `config --effective` makes of it.
+        prop_assert_eq!(parse(&effective(&loaded.settings), "again"), Ok(config));
     }
 
     #[test]

@@ -20,9 +20,12 @@ pub fn line(notice: &Notice, dates: &Dates, policy: &Policy) -> Option<String> {
     let time = |at: Timestamp| time(dates.wall(at));
     let dry = policy.enforcement == Enforcement::DryRun;
     Some(match notice {
-        Notice::Suspected { at, subject, source, cause } => {
+        Notice::Suspected { at, subject, source, cause, zone } => {
             let from = if subject.is_host() { String::new() } else { format!(" (seen: {source})") };
-            format!("{} Suspect {subject}{from}: {}", time(*at), words::cause(cause, policy))
+            let zone = zone
+                .as_ref()
+                .map_or_else(String::new, |zone| format!("; {}", words::only_watched(zone)));
+            format!("{} Suspect {subject}{from}: {}{zone}", time(*at), words::cause(cause, policy))
         }
         Notice::Banned(ban) => {
             let length = ban.remaining(ban.start).map_or_else(|| "ever".into(), words::span);

@@ -10,6 +10,7 @@ use vauban_engine::ledger::{Ban, Origin};
 use vauban_engine::net::Port;
 use vauban_engine::output::Refusal;
 use vauban_engine::policy::{Enforcement, Policy, Unproven};
+use vauban_engine::zone::ZoneName;
 use vauban_engine::{Class, Protocol};
 
 use vauban_sys::sandbox::Entered;
@@ -53,6 +54,33 @@ pub fn cause(cause: &Cause, policy: &Policy) -> String {
             format!("completed the handshake with trap port {port}'s decoy")
         }
     }
+}
+
+/// Which files a configuration is from: the main one, if there is one, and how many beside it.
+#[must_use]
+pub fn configured(file: &str, drop_ins: u32) -> String {
+    let more = match drop_ins {
+        0 => {
+            return if file.is_empty() {
+                "no configuration file, defaults".into()
+            } else {
+                format!("configured by {file}")
+            };
+        }
+        1 => "1 drop-in".to_owned(),
+        more => format!("{more} drop-ins"),
+    };
+    if file.is_empty() {
+        format!("configured by {more}")
+    } else {
+        format!("configured by {file} and {more}")
+    }
+}
+
+/// That something was seen in a zone that is only watched.
+#[must_use]
+pub fn only_watched(zone: &ZoneName) -> String {
+    format!("seen in zone {zone}, which is only watched")
 }
 
 /// What a process may not do any more.
@@ -178,6 +206,22 @@ pub fn evidence(item: &Evidence, policy: &Policy) -> String {
     };
     let said = said(&item.said);
     format!("{what} to {}: {why}{said}", item.port)
+}
+
+/// The same for a packet that came in by a zone that is only watched.
+#[must_use]
+pub fn watched_evidence(item: &Evidence, zone: &ZoneName, policy: &Policy) -> String {
+    let text = if item.meaning == Meaning::OfSuspect {
+        let what = item.flags.scan_name().map_or_else(|| item.flags.to_string(), str::to_owned);
+        let what = match item.port.protocol {
+            Protocol::Udp => "UDP packet".to_owned(),
+            Protocol::Tcp => format!("TCP {what}"),
+        };
+        format!("{what} to {}: nobody serves it; another one", item.port)
+    } else {
+        evidence(item, policy)
+    };
+    format!("{text} (zone {zone})")
 }
 
 /// What a further probe of a suspect met.

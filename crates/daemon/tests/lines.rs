@@ -26,6 +26,7 @@ fn probe(source: &str, port: Port, flags: u8) -> EventKind {
         checksum: Checksum::Good,
         decoy: false,
         stage: None,
+        zone: None,
         bytes: Vec::new(),
     })
 }
@@ -136,7 +137,7 @@ fn a_refusal_says_why() {
         EventKind::Facts(facts),
         EventKind::Command(Command::Ban {
             subject: "192.0.2.254".parse().unwrap(),
-            length: Some(Duration::from_secs(60)),
+            length: Some(Duration::from_secs(60).into()),
             reason: "because".into(),
         }),
     ];

@@ -14,6 +14,7 @@ use std::time::Duration;
 use vauban_enforce::program::render;
 use vauban_engine::event::Facts;
 use vauban_engine::policy::{Allowed, Enforcement, Unproven};
+use vauban_engine::zone::{Mode, Zone, Zones};
 use vauban_engine::{Policy, Port};
 
 fn host() -> Facts {
@@ -78,6 +79,39 @@ fn everything_configured() {
     policy.allow =
         allow.map(|text| Allowed { prefix: text.parse().unwrap(), comment: None }).to_vec();
     check("configured.nft", &render(&policy, &host()));
+}
+
+fn zone(name: &str, mode: Mode, interfaces: &[&str]) -> Zone {
+    Zone {
+        name: name.parse().unwrap(),
+        mode,
+        interfaces: interfaces.iter().map(|text| text.parse().unwrap()).collect(),
+        comment: None,
+    }
+}
+
+#[test]
+fn zones() {
+    let mut policy = Policy::default();
+    policy.zones = Zones(vec![
+        zone("cams", Mode::Ignore, &["eth2", "vlan3*"]),
+        zone("lan", Mode::Watch, &["eth1", "br-*", "my+nic.7@x"]),
+        zone("uplink-2", Mode::Protect, &["br-uplink", "vlan30*"]),
+    ]);
+    check("zones.nft", &render(&policy, &host()));
+    policy.zones.0.push(zone("wan", Mode::Watch, &[]));
+    policy.enforcement = Enforcement::DryRun;
+    let text = render(&policy, &host());
+    assert!(!text.lines().any(|line| line.ends_with("drop")), "a dry run drops");
+    check("zones-dry-run.nft", &text);
+}
+
+#[test]
+fn zones_that_change_nothing_cost_nothing() {
+    let mut policy = Policy::default();
+    let without = render(&policy, &host());
+    policy.zones = Zones(vec![zone("wan", Mode::Protect, &["eth0"])]);
+    assert_eq!(render(&policy, &host()), without);
 }
 
 #[test]

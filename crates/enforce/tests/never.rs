@@ -73,6 +73,7 @@ fn probe() -> impl Strategy<Value = EventKind> {
                 checksum: Checksum::Good,
                 stage,
                 decoy: false,
+                zone: None,
                 bytes: Vec::new(),
             })
         },
@@ -85,7 +86,7 @@ fn event() -> impl Strategy<Value = EventKind> {
         2 => (prefix(), 1_u64..1000).prop_map(|(subject, seconds)| {
             EventKind::Command(Command::Ban {
                 subject,
-                length: Some(Duration::from_secs(seconds)),
+                length: Some(Duration::from_secs(seconds).into()),
                 reason: String::new(),
             })
         }),

@@ -12,8 +12,9 @@ use crate::grants::Grant;
 use crate::ledger::{Ban, Past};
 use crate::net::{Port, Prefix, Protocol};
 use crate::output::Block;
-use crate::policy::Policy;
+use crate::policy::{Length, Policy};
 use crate::time::Timestamp;
+use crate::zone::ZoneName;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +77,8 @@ pub struct Probe {
     pub stage: Option<Stage>,
     /// Whether a decoy answered it; in a dry run, whether one would have.
     pub decoy: bool,
+    /// The zone that it came in by, if that is only watched; `None` where this host is protected.
+    pub zone: Option<ZoneName>,
     /// The packet's first bytes from the IP header on, at most [`Probe::KEPT`].
     pub bytes: Vec<u8>,
 }
@@ -162,7 +165,7 @@ pub enum Command {
         /// Whom; an IPv6 address means the /64 (or /128) that bans are kept by.
         subject: Prefix,
         /// How long; `None` for the length the policy gives.
-        length: Option<Duration>,
+        length: Option<Length>,
         /// The operator's words, for `explain`.
         reason: String,
     },

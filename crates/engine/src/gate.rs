@@ -9,6 +9,7 @@
 use crate::detect::Decision;
 use crate::never::{Member, NeverSet};
 use crate::policy::Unproven;
+use crate::zone::ZoneName;
 
 /// What the gate says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,9 @@ pub enum Passage {
     Ban,
     /// The source is a suspect and that is all: it has not proven its address.
     Unproven,
+    /// It was seen in this zone, which is only watched: nothing is done about it, whatever the policy
+    /// for others.
+    Watched(ZoneName),
     /// It may not: it would cover this member of the never-ban set.
     Never(Member),
 }
@@ -24,6 +28,9 @@ pub enum Passage {
 /// Asks whether `decision` may become a ban.
 #[must_use]
 pub fn ask(decision: &Decision, never: &NeverSet, unproven: Unproven) -> Passage {
+    if let Some(zone) = &decision.zone {
+        return Passage::Watched(zone.clone());
+    }
     if let Some(member) = never.hit(&decision.subject) {
         return Passage::Never(member.clone());
     }

@@ -99,7 +99,7 @@ impl Ledger {
             .filter(|past| now.since(past.end) < times.memory)
             .map_or(0, |past| past.level);
         let level = earlier.saturating_add(1);
-        (level, Some(now.plus(times.length(level))))
+        (level, times.length(level).end(now))
     }
 
     /// Records a ban, in place of one that the subject may have.

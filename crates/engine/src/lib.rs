@@ -39,6 +39,7 @@ pub mod plan;
 pub mod policy;
 pub mod time;
 pub mod trigger;
+pub mod zone;
 
 pub use class::Class;
 pub use engine::Engine;

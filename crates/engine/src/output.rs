@@ -10,6 +10,7 @@ use crate::ledger::Ban;
 use crate::net::Prefix;
 use crate::never::Member;
 use crate::time::Timestamp;
+use crate::zone::ZoneName;
 
 /// Something that must now happen outside the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,8 @@ pub enum Notice {
         source: IpAddr,
         /// Why.
         cause: Cause,
+        /// The zone that it was seen in, if that is only watched: nothing is done about it.
+        zone: Option<ZoneName>,
     },
     /// A ban was recorded.
     Banned(Ban),
@@ -153,7 +156,7 @@ pub enum Release {
 pub enum Refusal {
     /// It would cover a member of the never-ban set.
     Never(Member),
-    /// The ledger is full of bans that end later.
+    /// The ledger is full of bans that operators made or that do not end.
     LedgerFull,
     /// It covers more than one source (a prefix wider than bans are kept by).
     TooWide,

@@ -6,6 +6,8 @@ use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use crate::net::{Port, Prefix};
+use crate::time::Timestamp;
+use crate::zone::Zones;
 
 /// Everything that can be decided before the first packet. [`Policy::default`] is what protects a
 /// host without a configuration file.
@@ -29,6 +31,8 @@ pub struct Policy {
     pub served: Vec<Port>,
     /// How the kernel program and this process talk.
     pub kernel: Kernel,
+    /// Which interfaces are protected, and which are not. Without any zone all are.
+    pub zones: Zones,
 }
 
 /// The trigger: the `ports`-th distinct closed port of one source within `window`.
@@ -138,11 +142,11 @@ pub enum Enforcement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BanTimes {
     /// The first ban of a source.
-    pub first: Duration,
+    pub first: Length,
     /// How many times longer each further one is.
     pub factor: u32,
     /// The longest one.
-    pub limit: Duration,
+    pub limit: Length,
     /// How long after the end of a ban its source counts as a repeat offender.
     pub memory: Duration,
 }
@@ -150,9 +154,44 @@ pub struct BanTimes {
 impl BanTimes {
     /// The length of a source's ban number `level` (the first is 1).
     #[must_use]
-    pub fn length(&self, level: u32) -> Duration {
+    pub fn length(&self, level: u32) -> Length {
+        let Length::Span(first) = self.first else { return Length::Forever };
         let factor = self.factor.saturating_pow(level.saturating_sub(1));
-        self.first.saturating_mul(factor).min(self.limit)
+        let grown = Length::from(first.saturating_mul(factor)).min(self.limit);
+        match grown {
+            Length::Span(span) if span > Self::MOST => Length::Forever,
+            length => length,
+        }
+    }
+
+    /// What grows beyond this lasts for ever. Nobody will see the difference; the enforcer takes
+    /// seventy years and more for no end at all.
+    pub const MOST: Duration = Duration::from_secs(50 * 365 * 24 * 60 * 60);
+}
+
+/// How long a ban is. Any span is shorter than for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Length {
+    /// So long.
+    Span(Duration),
+    /// It does not end by itself.
+    Forever,
+}
+
+impl Length {
+    /// When a ban of this length ends that begins at `start`; `None` for never.
+    #[must_use]
+    pub fn end(self, start: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Span(span) => Some(start.plus(span)),
+            Self::Forever => None,
+        }
+    }
+}
+
+impl From<Duration> for Length {
+    fn from(span: Duration) -> Self {
+        Self::Span(span)
     }
 }
 
@@ -194,9 +233,9 @@ impl Default for Policy {
             ban: BanTimes {
                 // The tutorials' three minutes: long enough to lose a scanner, short enough to
                 // forgive a mistake.
-                first: Duration::from_secs(3 * 60),
+                first: Duration::from_secs(3 * 60).into(),
                 factor: 2,
-                limit: Duration::from_secs(24 * 60 * 60),
+                limit: Duration::from_secs(24 * 60 * 60).into(),
                 memory: Duration::from_secs(24 * 60 * 60),
             },
             enforcement: Enforcement::Enforce,
@@ -205,6 +244,7 @@ impl Default for Policy {
             // DHCP clients read from packet sockets (RFC 2131, RFC 8415).
             served: [68, 546].map(Port::udp).to_vec(),
             kernel: Kernel::default(),
+            zones: Zones::default(),
         }
     }
 }

@@ -26,6 +26,7 @@ fn probe(source: IpAddr, port: Port) -> EventKind {
         checksum: Checksum::Good,
         stage: None,
         decoy: true,
+        zone: None,
         bytes: vec![0; Probe::KEPT],
     })
 }
@@ -114,7 +115,7 @@ fn one_scanner_of_everything_keeps_bounded_evidence() {
 #[test]
 fn past_bans_are_remembered_within_a_bound() {
     let mut policy = hasty();
-    policy.ban.first = std::time::Duration::from_millis(1);
+    policy.ban.first = std::time::Duration::from_millis(1).into();
     let mut engine = Engine::new(policy);
     for index in 0..70_000_u64 {
         let source = IpAddr::V4(Ipv4Addr::from(0x0b00_0000 + u32::try_from(index).unwrap()));

@@ -90,6 +90,7 @@ impl Dice {
                 Some(Stage::Suspect),
             ]),
             decoy: self.roll(2) == 0,
+            zone: None,
             bytes: vec![0x45],
         })
     }
@@ -123,7 +124,7 @@ impl Dice {
             5 => Command::Disallow(Prefix::host(source)),
             _ => Command::Ban {
                 subject: Prefix::new(source, self.one_of(&[24, 32])).unwrap(),
-                length: (self.roll(2) == 0).then(|| self.span()),
+                length: (self.roll(2) == 0).then(|| self.span().into()),
                 reason: String::new(),
             },
         })

@@ -4,13 +4,15 @@
 //! same text both times. `BLESS=1 cargo test` rewrites what is expected.
 //!
 //! A line of `events.txt` is `TIME VERB …`, with times like `90s` or `1500ms` from the start:
-//! `probe SOURCE PORT [flags=HEX] [sport=N] [stage=below|trigger|suspect] [checksum=bad] [decoy]`,
+//! `probe SOURCE PORT [flags=HEX] [sport=N] [stage=below|trigger|suspect] [checksum=bad] [decoy]
+//! [zone=NAME]`,
 //! `contact SOURCE PORT [sport=N] [said=TEXT]` (TEXT ends the line; `\r` and `\n` as in Rust),
 //! `guess SOURCE PORT`, `every SPAN times N probe|contact|guess …`,
 //! `show SOURCE` (what the dossier counts), `ban ADDR [SPAN]`, `unban ADDR`, `unban-all`,
 //! `allow PREFIX [SPAN]`, `disallow PREFIX`,
 //! `facts own=A,B gateways=C on-link=P/64`, `held PREFIX=SPAN …`, `end`.
-//! Before them, `policy` lines: `policy window 6s`, `policy unproven ban|drop|decoy`, ….
+//! Before them, `policy` lines: `policy window 6s`, `policy unproven ban|drop|decoy`,
+//! `policy first SPAN|forever`, `policy zone NAME protect|watch|ignore`, ….
 
 #![allow(
     clippy::unwrap_used,
@@ -30,7 +32,8 @@ use vauban_engine::event::{
 use vauban_engine::evidence::Evidence;
 use vauban_engine::flags::TcpFlags;
 use vauban_engine::output::{Block, BlockOp, Notice, Output};
-use vauban_engine::policy::{Allowed, Enforcement, Unproven};
+use vauban_engine::policy::{Allowed, Enforcement, Length, Unproven};
+use vauban_engine::zone::{Mode, Zone};
 use vauban_engine::{Engine, Policy, Port, Prefix, Protocol, Timestamp};
 
 /// Drives an engine by a clock that only moves when told.
@@ -92,7 +95,22 @@ impl Bench {
             dossier.proof_suspended_until.is_some(),
             list(&dossier.evidence),
         );
+        let sightings: Vec<String> = dossier
+            .sightings
+            .iter()
+            .map(|seen| {
+                let suspect = seen.suspect_until.is_some();
+                let (zone, ports) = (seen.zone, seen.distinct_ports);
+                format!(
+                    "in zone {zone}: suspect={suspect} ports={ports} [{}]",
+                    list(&seen.evidence)
+                )
+            })
+            .collect();
         self.say(&text);
+        for line in sightings {
+            self.say(&line);
+        }
     }
 
     fn say(&mut self, text: &str) {
@@ -119,8 +137,9 @@ fn list(evidence: &[&Evidence]) -> String {
 
 fn words(notice: &Notice) -> String {
     match notice {
-        Notice::Suspected { subject, source, cause, .. } => {
-            format!("suspected {subject} seen as {source}: {cause:?}")
+        Notice::Suspected { subject, source, cause, zone, .. } => {
+            let zone = zone.as_ref().map_or_else(String::new, |zone| format!(" in zone {zone}"));
+            format!("suspected {subject} seen as {source}: {cause:?}{zone}")
         }
         Notice::Banned(ban) => {
             let proven = if ban.is_proven() { "proven " } else { "" };
@@ -155,6 +174,10 @@ fn span(text: &str) -> Duration {
     }
 }
 
+fn length(text: &str) -> Length {
+    if text == "forever" { Length::Forever } else { span(text).into() }
+}
+
 fn option<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {
     words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
 }
@@ -180,6 +203,7 @@ fn probe(words: &[&str]) -> EventKind {
             other => panic!("no stage: {other}"),
         }),
         decoy: words.contains(&"decoy"),
+        zone: option(words, "zone").map(|zone| zone.parse().unwrap()),
         bytes: Vec::new(),
     })
 }
@@ -224,8 +248,8 @@ fn set(policy: &mut Policy, words: &[&str]) {
         ["window", value] => policy.trigger.window = span(value),
         ["suspect", value] => policy.trigger.suspect = span(value),
         ["ports", value] => policy.trigger.ports = value.parse().unwrap(),
-        ["first", value] => policy.ban.first = span(value),
-        ["limit", value] => policy.ban.limit = span(value),
+        ["first", value] => policy.ban.first = length(value),
+        ["limit", value] => policy.ban.limit = length(value),
         ["memory", value] => policy.ban.memory = span(value),
         ["unproven", "ban"] => policy.unproven = Unproven::Ban,
         ["unproven", "drop"] => policy.unproven = Unproven::Drop,
@@ -233,6 +257,17 @@ fn set(policy: &mut Policy, words: &[&str]) {
         ["proofs", value] => policy.decoy.ports = value.parse().unwrap(),
         ["proof-window", value] => policy.decoy.window = span(value),
         ["dry-run"] => policy.enforcement = Enforcement::DryRun,
+        ["zone", name, mode] => policy.zones.0.push(Zone {
+            name: name.parse().unwrap(),
+            mode: match *mode {
+                "watch" => Mode::Watch,
+                "ignore" => Mode::Ignore,
+                "protect" => Mode::Protect,
+                other => panic!("no mode: {other}"),
+            },
+            interfaces: Vec::new(),
+            comment: None,
+        }),
         ["bans", value] => policy.kernel.bans = value.parse().unwrap(),
         ["allow", value] => {
             policy.allow.push(Allowed { prefix: value.parse().unwrap(), comment: None });
@@ -269,7 +304,7 @@ fn play(events: &str) -> String {
             ["ban", addr, rest @ ..] => {
                 let command = Command::Ban {
                     subject: addr.parse::<Prefix>().unwrap(),
-                    length: rest.first().map(|text| span(text)),
+                    length: rest.first().map(|text| length(text)),
                     reason: "because".into(),
                 };
                 bench.event(at, EventKind::Command(command));
@@ -294,7 +329,8 @@ fn play(events: &str) -> String {
             ["held", rest @ ..] => {
                 let block = |word: &&str| {
                     let (subject, left) = word.split_once('=').unwrap();
-                    Block { subject: subject.parse().unwrap(), remaining: Some(span(left)) }
+                    let remaining = (left != "forever").then(|| span(left));
+                    Block { subject: subject.parse().unwrap(), remaining }
                 };
                 bench.event(at, EventKind::Held(rest.iter().map(block).collect()));
             }

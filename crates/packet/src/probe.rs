@@ -32,6 +32,7 @@ pub fn probe(packet: &[u8], stage: Option<Stage>) -> Result<Probe, Unreadable> {
         checksum: segment.checksum,
         stage,
         decoy: false,
+        zone: None,
         bytes: kept.to_vec(),
     })
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use vauban_config::duration;
-use vauban_daemon::control::protocol::Request;
+use vauban_daemon::control::protocol::{Request, length_fields};
 use vauban_daemon::paint::{WARN, paint};
+use vauban_engine::policy::Length;
 
 use crate::ask::{ask, list as items, print, print_json, text};
 use crate::exit::Trouble;
@@ -17,11 +18,12 @@ pub fn run(
     socket: &Path,
     json: bool,
     prefix: String,
-    length: Option<Duration>,
+    length: Option<Length>,
     comment: String,
     force: bool,
 ) -> Result<(), Trouble> {
-    let for_ms = length.map(|length| u64::try_from(length.as_millis()).unwrap_or(u64::MAX));
+    // For ever is what it is without a word.
+    let (for_ms, _) = length_fields(length);
     let answer = ask(socket, &Request::Allow { prefix, for_ms, comment, force })?;
     if json {
         return print_json(&answer);

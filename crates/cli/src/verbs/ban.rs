@@ -1,11 +1,11 @@
 //! `vauban ban`.
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::Value;
-use vauban_daemon::control::protocol::Request;
+use vauban_daemon::control::protocol::{Request, length_fields};
 use vauban_daemon::paint::{WARN, paint};
+use vauban_engine::policy::Length;
 
 use super::bans::left;
 use crate::ask::{ask, print, print_json, text};
@@ -16,11 +16,11 @@ pub fn run(
     socket: &Path,
     json: bool,
     subject: String,
-    length: Option<Duration>,
+    length: Option<Length>,
     reason: String,
 ) -> Result<(), Trouble> {
-    let for_ms = length.map(|length| u64::try_from(length.as_millis()).unwrap_or(u64::MAX));
-    let answer = ask(socket, &Request::Ban { subject, for_ms, reason })?;
+    let (for_ms, forever) = length_fields(length);
+    let answer = ask(socket, &Request::Ban { subject, for_ms, forever, reason })?;
     if json {
         return print_json(&answer);
     }

@@ -66,6 +66,11 @@ pub fn words(answer: &Value) -> String {
             number(answer, "/distinct_ports"),
             number(answer, "/trigger_ports"),
         )),
+        "only-watched" => {
+            lines.push(format!(
+                "{address}{of} was seen only where this host is watched, not protected"
+            ));
+        }
         "never-banned" => lines.push(format!(
             "{address} is {}: {}",
             paint(GOOD, "never banned"),
@@ -81,6 +86,7 @@ pub fn words(answer: &Value) -> String {
     for item in evidence {
         lines.push(format!("  {}  {}", paint(FAINT, text(item, "/at")), text(item, "/text")));
     }
+    lines.extend(watched(answer));
     match number(answer, "/not_kept") {
         0 => {}
         more => lines.push(format!("  and {more} more packets that are not kept")),
@@ -92,6 +98,31 @@ pub fn words(answer: &Value) -> String {
         )),
     }
     lines.join("\n")
+}
+
+/// What was seen of it in zones that are only watched.
+fn watched(answer: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    for seen in list(answer, "/seen_in") {
+        let zone = text(seen, "/zone");
+        let is = match seen.pointer("/remaining").and_then(Value::as_u64) {
+            Some(left) => format!(
+                "a {} for {} more, unless it probes again",
+                paint(WARN, "suspect"),
+                duration::format(Duration::from_secs(left))
+            ),
+            None => format!(
+                "{} of {} distinct closed ports so far",
+                number(seen, "/distinct_ports"),
+                number(answer, "/trigger_ports"),
+            ),
+        };
+        lines.push(format!("  zone    {zone}: {is}; nothing is done about it there"));
+        for item in list(seen, "/evidence") {
+            lines.push(format!("  {}  {}", paint(FAINT, text(item, "/at")), text(item, "/text")));
+        }
+    }
+    lines
 }
 
 /// What it was told, what it has proven, and what is missing to a ban.

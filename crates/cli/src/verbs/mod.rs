@@ -3,7 +3,9 @@
 pub mod allow;
 pub mod ban;
 pub mod bans;
+pub mod check;
 pub mod completions;
+pub mod config;
 pub mod doctor;
 pub mod explain;
 pub mod export;

@@ -5,7 +5,8 @@ use std::path::Path;
 use vauban_daemon::control::protocol::Request;
 use vauban_daemon::paint::{WARN, paint};
 
-use crate::ask::{ask, print, print_json, text, words};
+use super::status::configuration;
+use crate::ask::{ask, number, print, print_json, text, words};
 use crate::exit::Trouble;
 
 /// Has the daemon read its configuration again.
@@ -14,9 +15,9 @@ pub fn run(socket: &Path, json: bool) -> Result<(), Trouble> {
     if json {
         return print_json(&answer);
     }
-    let mut said = match text(&answer, "/configuration") {
-        "" => "reloaded: there is no configuration file, so the defaults hold".to_owned(),
-        file => format!("reloaded: {file}"),
+    let mut said = match (text(&answer, "/configuration"), number(&answer, "/drop_ins")) {
+        ("", 0) => "reloaded: there is no configuration file, so the defaults hold".to_owned(),
+        _ => format!("reloaded: {}", configuration(&answer)),
     };
     let later = words(&answer, "/next_start", 8);
     if !later.is_empty() {

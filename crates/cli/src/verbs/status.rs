@@ -7,9 +7,12 @@ use serde_json::Value;
 use vauban_config::duration;
 use vauban_daemon::control::protocol::Request;
 
-use crate::ask::{ask, number, print, print_json, text};
+use crate::ask::{ask, list, number, print, print_json, text, words as words_of};
 use crate::exit::Trouble;
 use vauban_daemon::paint::{ALERT, FAINT, GOOD, WARN, paint};
+
+/// Interfaces of a zone that are shown at most; `--json` has them all.
+const INTERFACES_SHOWN: usize = 4;
 
 /// Says how the daemon is doing.
 pub fn run(socket: &Path, json: bool) -> Result<(), Trouble> {
@@ -31,10 +34,7 @@ fn words(status: &Value) -> String {
         "loaded" => paint(GOOD, "loaded"),
         other => paint(ALERT, other),
     };
-    let configuration = match text(status, "/configuration") {
-        "" => "defaults, no file",
-        file => file,
-    };
+    let configuration = configuration(status);
     let dropped = if text(status, "/mode") == "dry-run" { "would drop" } else { "dropped" };
     let lost = ["unreadable", "queue_full", "overruns"]
         .map(|name| number(status, &format!("/probes/{name}")));
@@ -49,6 +49,7 @@ fn words(status: &Value) -> String {
             seconds("/trigger/suspect"),
         ),
         format!("  unproven        {}", unproven(status)),
+        format!("  zones           {}", zones(status)),
         format!("  store           {}", store(status)),
         format!(
             "  judging         as user {}, sandbox: {}",
@@ -95,6 +96,39 @@ fn words(status: &Value) -> String {
         lines.push(format!("  {}", paint(FAINT, &text)));
     }
     lines.join("\n")
+}
+
+/// The files that were read.
+pub(super) fn configuration(answer: &Value) -> String {
+    match (number(answer, "/drop_ins"), text(answer, "/configuration")) {
+        (0, "") => "defaults, no file".to_owned(),
+        (0, file) => file.to_owned(),
+        (1, "") => "1 drop-in, no main file".to_owned(),
+        (count, "") => format!("{count} drop-ins, no main file"),
+        (1, file) => format!("{file} and 1 drop-in"),
+        (count, file) => format!("{file} and {count} drop-ins"),
+    }
+}
+
+/// Which interfaces are protected.
+fn zones(status: &Value) -> String {
+    let mut zones: Vec<String> = list(status, "/zones")
+        .iter()
+        .map(|zone| {
+            let of = match words_of(zone, "/interfaces", INTERFACES_SHOWN) {
+                names if names.is_empty() => String::new(),
+                names => format!(" ({names})"),
+            };
+            format!("{}{of}: {}", text(zone, "/zone"), text(zone, "/mode"))
+        })
+        .collect();
+    if zones.is_empty() {
+        return "none: every interface is protected".to_owned();
+    }
+    if !list(status, "/zones").iter().any(|zone| text(zone, "/zone") == "wan") {
+        zones.push("all else: protect".to_owned());
+    }
+    zones.join(", ")
 }
 
 /// Where bans outlive the daemon, and how that goes.

@@ -36,8 +36,9 @@ pub fn run(socket: &Path, json: bool) -> Result<(), Trouble> {
             ]
         })
         .collect();
+    let watched = watched(&answer);
     if rows.is_empty() {
-        return print("no suspects");
+        return print(&format!("no suspects{watched}"));
     }
     let mut lines =
         table(&["SUSPECT", "FOR", "BANNED", "LOOKS LIKE", "DECOYS", "PROVEN", "PORTS"], &rows);
@@ -51,7 +52,29 @@ pub fn run(socket: &Path, json: bool) -> Result<(), Trouble> {
         lines.push_str("\n\nmissing to a ban: ");
         lines.push_str(one);
     }
+    lines.push_str(&watched);
     print(&lines)
+}
+
+/// Who would be a suspect in zones that are only watched, below the others.
+fn watched(answer: &Value) -> String {
+    let rows: Vec<Vec<String>> = list(answer, "/watched")
+        .iter()
+        .map(|seen| {
+            vec![
+                text(seen, "/subject").to_owned(),
+                text(seen, "/zone").to_owned(),
+                duration::format(Duration::from_secs(number(seen, "/remaining"))),
+                text(seen, "/kind").to_owned(),
+                words(seen, "/ports", PORTS_SHOWN),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let head = ["ONLY WATCHED", "ZONE", "FOR", "LOOKS LIKE", "PORTS"];
+    format!("\n\n{}", table(&head, &rows))
 }
 
 /// The proven ports, or that there are none.

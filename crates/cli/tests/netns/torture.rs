@@ -70,6 +70,7 @@ fn operator(socket: &Path, book: Arc<Mutex<Book>>, stop: Arc<AtomicBool>) -> Joi
             let request = Request::Ban {
                 subject: address.to_string(),
                 for_ms: Some(u64::try_from(length.as_millis()).unwrap()),
+                forever: false,
                 reason: "torture".into(),
             };
             let before = Instant::now();

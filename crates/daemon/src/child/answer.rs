@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use vauban_enforce::boundary::{Answer, Ask};
 use vauban_engine::detect::Dossier;
 use vauban_engine::event::{Command, Event, EventKind};
-use vauban_engine::policy::{Enforcement, Unproven};
+use vauban_engine::policy::{Enforcement, Length, Unproven};
 use vauban_engine::{Block, Notice, Prefix};
 
 use super::core::Core;
@@ -23,12 +23,6 @@ use crate::words;
 /// typing errors.
 pub(super) const LONGEST_BAN_MS: u64 = 3650 * 24 * 60 * 60 * 1000;
 
-/// Whether a character changes the direction of text (Unicode's Bidi_Control): it could make a line
-/// read as something else.
-fn turns_text(c: char) -> bool {
-    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 /// Looks whether an operator's words are fit to be shown again.
 pub(super) fn check_words(what: &str, words: &str, longest: usize) -> Result<(), String> {
     if words.len() > longest {
@@ -40,12 +34,20 @@ pub(super) fn check_words(what: &str, words: &str, longest: usize) -> Result<(),
     Ok(())
 }
 
-/// Looks whether a length that an operator gives is one.
-pub(super) fn check_length(what: &str, for_ms: Option<u64>) -> Result<(), String> {
-    if for_ms.is_some_and(|ms| ms == 0 || ms > LONGEST_BAN_MS) {
-        return Err(format!("a {what} lasts from 1ms to 3650d"));
+/// The length that an operator gives to `what`; `None` when he gives none.
+pub(super) fn length(
+    what: &str,
+    for_ms: Option<u64>,
+    forever: bool,
+) -> Result<Option<Length>, String> {
+    match (for_ms, forever) {
+        (None, forever) => Ok(forever.then_some(Length::Forever)),
+        (Some(ms), false) if (1..=LONGEST_BAN_MS).contains(&ms) => {
+            Ok(Some(Duration::from_millis(ms).into()))
+        }
+        (Some(_), false) => Err(format!("a {what} lasts from 1ms to 3650d, or forever")),
+        (Some(_), true) => Err(format!("a {what} lasts for a time or forever, not both")),
     }
-    Ok(())
 }
 
 /// An answer. Where it says `stored`, it is given once that is true, or says that it is not.
@@ -65,7 +67,12 @@ impl Core {
             Request::Suspects => ok(self.suspects()?),
             Request::Top { most } => ok(self.top(most)?),
             Request::Bans { brief } => Reply::Ok(View::Bans(Box::new(self.bans(brief)))),
-            Request::Ban { subject, for_ms, reason } => self.ban(&subject, for_ms, reason)?,
+            Request::Ban { subject, for_ms, forever, reason } => {
+                match length("ban", for_ms, forever) {
+                    Ok(length) => self.ban(&subject, length, reason)?,
+                    Err(text) => Reply::Invalid(text),
+                }
+            }
             Request::Unban { address: None } => self.unban(None)?,
             Request::Unban { address: Some(text) } => match self.address(&text) {
                 Ok(address) => self.unban(Some(address))?,
@@ -94,7 +101,11 @@ impl Core {
             Answer::Done => {
                 // What the parent has told before it answered.
                 self.hear()?;
-                ok(json!({ "configuration": self.file(), "next_start": self.put_off }))
+                ok(json!({
+                    "configuration": self.file(),
+                    "drop_ins": self.begin.configuration.drop_ins,
+                    "next_start": self.put_off,
+                }))
             }
             Answer::Refused(text) => Reply::Refused(text),
             other => Reply::Failed(format!("the privileged process answers {other:?}")),
@@ -102,7 +113,7 @@ impl Core {
     }
 
     pub(super) fn file(&self) -> Option<&str> {
-        Some(self.begin.file.as_str()).filter(|file| !file.is_empty())
+        Some(self.begin.configuration.file.as_str()).filter(|file| !file.is_empty())
     }
 
     /// The address that a text means: itself, or the first one of a subject as we list it.
@@ -155,6 +166,8 @@ impl Core {
                 Enforcement::DryRun => "dry-run",
             },
             "configuration": self.file(),
+            "drop_ins": self.begin.configuration.drop_ins,
+            "zones": view::zones(&policy.zones),
             "started": view::time(self.dates.wall(self.clock.started())),
             "uptime": self.clock.now().since(self.clock.started()).as_secs(),
             "trigger": {
@@ -190,6 +203,7 @@ impl Core {
             },
             "decisions": {
                 "suspected": tally.suspected,
+                "watched": tally.watched,
                 "banned": tally.banned,
                 "refused": tally.refused,
             },
@@ -231,7 +245,19 @@ impl Core {
                 view::suspect(subject, *left, dossier.as_ref(), banned, policy)
             })
             .collect();
-        Ok(json!({ "dry_run": self.is_dry_run(), "suspects": views }))
+        let now = self.clock.now();
+        let sighted = self.engine.sighted();
+        let watched: Vec<_> = sighted
+            .iter()
+            .flat_map(|(subject, dossier)| {
+                dossier.sightings.iter().map(move |seen| (subject, seen))
+            })
+            .filter_map(|(subject, seen)| {
+                let left = seen.suspect_until?.since(now);
+                Some(view::sighting(Some(subject), seen, Some(left)))
+            })
+            .collect();
+        Ok(json!({ "dry_run": self.is_dry_run(), "suspects": views, "watched": watched }))
     }
 
     fn bans(&self, brief: bool) -> Bans {
@@ -249,19 +275,16 @@ impl Core {
     fn ban(
         &mut self,
         subject: &str,
-        for_ms: Option<u64>,
+        length: Option<Length>,
         reason: String,
     ) -> Result<Answered, Orphaned> {
         let subject: Prefix = match subject.parse() {
             Ok(subject) => subject,
             Err(error) => return Ok(Reply::Invalid(format!("{subject:?}: {error}"))),
         };
-        if let Err(text) = check_words("reason", &reason, LONGEST_REASON)
-            .and_then(|()| check_length("ban", for_ms))
-        {
+        if let Err(text) = check_words("reason", &reason, LONGEST_REASON) {
             return Ok(Reply::Invalid(text));
         }
-        let length = for_ms.map(Duration::from_millis);
         // An address that has just become a gateway must not be banned.
         self.ask(&Ask::Facts)?;
         self.hear()?;

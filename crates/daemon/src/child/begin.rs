@@ -120,10 +120,11 @@ fn become_nobody(begin: &Begin) -> io::Result<()> {
 
 /// The configuration, as the parent has read it.
 pub(super) fn read_configuration(begin: &Begin) -> Result<Config, RunError> {
-    let mut config = vauban_config::parse(&begin.configuration, &begin.file).map_err(|all| {
-        let all: Vec<String> = all.iter().map(ToString::to_string).collect();
-        RunError::Config(all.join("\n"))
-    })?;
+    let mut config = vauban_config::parse(&begin.configuration.text, &begin.configuration.file)
+        .map_err(|all| {
+            let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+            RunError::Config(all.join("\n"))
+        })?;
     config.store.path = PathBuf::from(&begin.store);
     if begin.dry_run {
         config.policy.enforcement = Enforcement::DryRun;

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use vauban_config::{Config, duration};
-use vauban_enforce::boundary::{Answer, Ask, Begin, Tell, wire};
+use vauban_enforce::boundary::{Answer, Ask, Begin, Configuration, Tell, wire};
 use vauban_engine::event::EventKind;
 use vauban_engine::policy::{Enforcement, Policy};
 use vauban_engine::{Batch, Block, Engine, Event, Notice, Output, Prefix, Timestamp};
@@ -17,9 +17,8 @@ use super::recent::Recent;
 use super::records::Records;
 use super::{ANSWERING, Incoming, begin, ledger};
 use crate::clock::{Clock, Dates};
-use crate::decision::Entry;
 use crate::control::protocol::Request;
-use crate::control::view::time;
+use crate::decision::Entry;
 use crate::decoys::Counts;
 use crate::decoys::pulse::Pulse;
 use crate::lines::Lines;
@@ -209,7 +208,7 @@ impl Core {
                     self.engine.handle(Event { at, kind: EventKind::Facts(facts) });
                 }
                 Tell::Loaded | Tell::Changed => self.look()?,
-                Tell::Configuration(text) => self.configure(text),
+                Tell::Configuration(configuration) => self.configure(configuration),
                 // Said once, before everything else.
                 Tell::Begin(_) => {}
             }
@@ -219,12 +218,12 @@ impl Core {
     }
 
     /// Another configuration. The parent has read it and found nothing wrong.
-    fn configure(&mut self, text: String) {
+    fn configure(&mut self, configuration: Configuration) {
         let mut begin = self.begin.clone();
-        begin.configuration = text;
+        begin.configuration = configuration;
         match begin::read_configuration(&begin) {
             Ok(config) => {
-                self.put_off = put_off(&self.begin.configuration, &begin.configuration);
+                self.put_off = put_off(&self.begin.configuration.text, &begin.configuration.text);
                 self.begin = begin;
                 self.records.limit(ledger::limits(&config));
                 // Its thread ends with the process only.
@@ -414,10 +413,8 @@ impl Core {
 
     pub(super) fn greet(&mut self) {
         let dry = self.engine.policy().enforcement == Enforcement::DryRun;
-        let config = match self.begin.file.as_str() {
-            "" => "no configuration file, defaults".into(),
-            file => format!("configured by {file}"),
-        };
+        let Configuration { file, drop_ins, .. } = &self.begin.configuration;
+        let config = words::configured(file, *drop_ins);
         let dry = if dry { "dry run, " } else { "" };
         self.say(&format!("Watching ({dry}{config}): {}; ctrl-C stops", self.terms()));
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use vauban_config::duration;
 use vauban_engine::Prefix;
-use vauban_engine::detect::Dossier;
+use vauban_engine::detect::{Dossier, Sighting};
 use vauban_engine::grants::Grant;
 use vauban_engine::ledger::{Ban, Origin};
 use vauban_engine::never::{Because, Member};
@@ -81,8 +81,10 @@ impl Core {
             "never-banned"
         } else if suspect_for.is_some() {
             "suspect"
-        } else if dossier.is_some() {
+        } else if dossier.as_ref().is_some_and(Dossier::is_of_protected) {
             "watched"
+        } else if dossier.is_some() {
+            "only-watched"
         } else {
             "unknown"
         };
@@ -102,8 +104,15 @@ impl Core {
         let evidence: Vec<_> =
             evidence.iter().map(|item| view::evidence(item, &self.dates, policy)).collect();
         let proven = dossier.as_ref().map_or(&[][..], |dossier| dossier.proven.as_slice());
-        let missing =
-            if ban.is_some() { String::new() } else { words::missing(proven.len(), policy) };
+        let sightings = dossier.as_ref().map_or(&[][..], |dossier| dossier.sightings.as_slice());
+        let missing = match (state, sightings) {
+            ("banned", _) => String::new(),
+            ("only-watched", [seen, ..]) => {
+                format!("{}: no ban", words::only_watched(seen.zone))
+            }
+            _ => words::missing(proven.len(), policy),
+        };
+        let seen_in: Vec<_> = sightings.iter().map(|seen| self.sighting(seen)).collect();
         let suspended = dossier.as_ref().and_then(|dossier| dossier.proof_suspended_until);
         let found = Found {
             address,
@@ -136,6 +145,7 @@ impl Core {
             "decoys": dossier.as_ref().map_or(0, |dossier| dossier.decoys),
             "proven": proven.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "missing": missing,
+            "seen_in": seen_in,
             "why_not": why_not,
             "live_ports": live.iter().map(|(port, until)| json!({
                 "port": port.to_string(),
@@ -147,6 +157,22 @@ impl Core {
             "excused": dossier.as_ref().map_or(0, |dossier| dossier.excused),
             "proof_suspended_for": suspended.map(|until| view::seconds(until.since(now))),
         }))
+    }
+
+    /// What was seen in a zone that is only watched, with its packets.
+    fn sighting(&self, seen: &Sighting<'_>) -> Value {
+        let left = seen.suspect_until.map(|until| until.since(self.clock.now()));
+        let policy = self.engine.policy();
+        let evidence: Vec<_> = seen
+            .evidence
+            .iter()
+            .map(|item| view::watched_evidence(item, seen.zone, &self.dates, policy))
+            .collect();
+        let mut view = json!(view::sighting(None, seen, left));
+        if let Some(object) = view.as_object_mut() {
+            object.insert("evidence".into(), json!(evidence));
+        }
+        view
     }
 
     /// The last ban of an address that is over, as the store has it.
@@ -303,6 +329,13 @@ impl Core {
             let missing = words::missing(proven.len(), policy);
             let text = format!("a suspect for {left} more; {so_far}; missing: {missing}");
             return Reason::new("suspect", text);
+        }
+        if let Some(seen) = dossier.and_then(|dossier| dossier.sightings.first())
+            && found.state == "only-watched"
+        {
+            let text =
+                format!("{}: whatever it does there, no ban", words::only_watched(seen.zone));
+            return Reason::new("only-watched", text);
         }
         let live = dossier.map_or(&[][..], |dossier| dossier.live.as_slice());
         if live.is_empty() {

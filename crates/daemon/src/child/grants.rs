@@ -7,7 +7,7 @@ use vauban_engine::event::Command;
 use vauban_engine::grants::Grant;
 use vauban_engine::{Notice, Prefix, Timestamp};
 
-use super::answer::{Answered, check_length, check_words, ok};
+use super::answer::{Answered, check_words, length, ok};
 use super::core::Core;
 use super::link::Orphaned;
 use crate::clock::Dates;
@@ -30,7 +30,7 @@ impl Core {
     ) -> Result<Answered, Orphaned> {
         let checked = read(prefix).and_then(|prefix| {
             check_words("comment", &comment, LONGEST_COMMENT)?;
-            check_length("permission", for_ms)?;
+            length("permission", for_ms, false)?;
             Ok(prefix)
         });
         let prefix = match checked {

@@ -2,7 +2,6 @@
 //! part go to the kernel in one step.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
@@ -10,7 +9,7 @@ use vauban_enforce::boundary::Ask;
 use vauban_engine::event::{Command, Event, EventKind};
 use vauban_engine::{Notice, Prefix};
 
-use super::answer::{Answered, check_length, check_words, ok};
+use super::answer::{Answered, check_words, length, ok};
 use super::core::Core;
 use super::link::Orphaned;
 use crate::control::protocol::{Imported, LONGEST_REASON, MOST_IMPORTED, Reply};
@@ -67,7 +66,7 @@ impl Core {
     }
 
     fn import_one(&mut self, entry: Imported, dry_run: bool) -> Outcome {
-        let Imported { subject: text, for_ms, reason } = entry;
+        let Imported { subject: text, for_ms, forever, reason } = entry;
         let not = |subject: String, outcome, why| Outcome { subject, outcome, why };
         let asked: Prefix = match text.parse() {
             Ok(prefix) => prefix,
@@ -77,10 +76,11 @@ impl Core {
             }
         };
         let checked = check_words("reason", &reason, LONGEST_REASON)
-            .and_then(|()| check_length("ban", for_ms));
-        if let Err(why) = checked {
-            return not(text, "invalid", why);
-        }
+            .and_then(|()| length("ban", for_ms, forever));
+        let length = match checked {
+            Ok(length) => length,
+            Err(why) => return not(text, "invalid", why),
+        };
         let subject = match self.engine.could_ban(&asked) {
             Ok(subject) => subject,
             Err(why) => return not(asked.to_string(), "refused", words::refusal(&why)),
@@ -89,7 +89,6 @@ impl Core {
             return not(subject.to_string(), "already", "it is banned already".into());
         }
         if !dry_run {
-            let length = for_ms.map(Duration::from_millis);
             let command = Command::Ban { subject: asked, length, reason };
             self.engine.handle(Event { at: self.clock.now(), kind: EventKind::Command(command) });
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use vauban_engine::Timestamp;
 use vauban_engine::evidence::Evidence;
 use vauban_engine::ledger::Ban;
-use vauban_engine::policy::{Enforcement, Policy, Unproven};
+use vauban_engine::policy::{Enforcement, Length, Policy, Unproven};
 
 use super::view::{self, BanView, EvidenceView, SuspectView};
 use crate::clock::Dates;
@@ -181,14 +181,22 @@ pub fn policy(policy: &Policy) -> Value {
             "window": policy.decoy.window.as_secs_f64(),
         },
         "ban": {
-            "first": policy.ban.first.as_secs_f64(),
+            "first": seconds_of(policy.ban.first),
             "factor": policy.ban.factor,
-            "limit": policy.ban.limit.as_secs_f64(),
+            "limit": seconds_of(policy.ban.limit),
             "memory": policy.ban.memory.as_secs_f64(),
         },
         "traps": ports(&policy.traps),
         "served": ports(&policy.served),
     })
+}
+
+/// Seconds; null for a length without an end.
+fn seconds_of(length: Length) -> Option<f64> {
+    match length {
+        Length::Span(span) => Some(span.as_secs_f64()),
+        Length::Forever => None,
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! reply is one line too.
 
 use serde::{Deserialize, Serialize};
+use vauban_engine::policy::Length;
 
 /// The longest request in bytes, the newline included: a part of a list to be banned. 64 callers at a
 /// time make that 4 MiB.
@@ -52,6 +53,9 @@ pub enum Request {
         /// For how long, in milliseconds; the configured length when left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         for_ms: Option<u64>,
+        /// Without end; `for_ms` is left out then.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        forever: bool,
         /// The operator's words.
         #[serde(default)]
         reason: String,
@@ -132,6 +136,18 @@ pub struct History {
     pub evidence: bool,
 }
 
+/// A length as requests say it: its milliseconds, and whether it is for ever.
+#[must_use]
+pub fn length_fields(length: Option<Length>) -> (Option<u64>, bool) {
+    match length {
+        None => (None, false),
+        Some(Length::Forever) => (None, true),
+        Some(Length::Span(span)) => {
+            (Some(u64::try_from(span.as_millis()).unwrap_or(u64::MAX)), false)
+        }
+    }
+}
+
 /// One of a list to be banned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,6 +157,9 @@ pub struct Imported {
     /// For how long, in milliseconds; the configured length when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_ms: Option<u64>,
+    /// For ever, instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forever: bool,
     /// Why.
     #[serde(default)]
     pub reason: String,
@@ -251,7 +270,8 @@ mod tests {
 
     #[test]
     fn every_request_is_read_as_it_is_written() {
-        let entry = Imported { subject: "::1".into(), for_ms: None, reason: "x".into() };
+        let entry =
+            Imported { subject: "::1".into(), for_ms: None, forever: true, reason: "x".into() };
         let history = History { limit: Some(3), after: Some("1.2".into()), ..History::default() };
         for request in [
             Request::Status,

@@ -9,10 +9,11 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 use serde_json::Value;
-use vauban_engine::detect::Dossier;
+use vauban_engine::detect::{Dossier, Sighting};
 use vauban_engine::evidence::{Evidence, Meaning};
 use vauban_engine::ledger::{Ban, Origin};
 use vauban_engine::policy::Policy;
+use vauban_engine::zone::{Mode, Zone, ZoneName, Zones};
 use vauban_engine::{Prefix, Timestamp};
 
 use super::pages::{Dossiers, History};
@@ -268,6 +269,77 @@ pub fn suspect(
         proven: proven.iter().map(ToString::to_string).collect(),
         missing: if banned { String::new() } else { words::missing(proven.len(), policy) },
     }
+}
+
+/// What was seen of a source in a zone that is only watched, as `suspects` and `explain` show it.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct SightingView {
+    /// Whom it covers; left out where that is said already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// The zone.
+    pub zone: String,
+    /// Seconds until it would lapse as a suspicion; null where it would be none.
+    pub remaining: Option<u64>,
+    /// What it looks like.
+    pub kind: String,
+    /// The distinct ports of the evidence.
+    pub ports: Vec<String>,
+    /// How many packets counted.
+    pub packets: u64,
+    /// How many distinct ports count at the moment.
+    pub distinct_ports: u32,
+    /// Why nobody is banned for it, in a sentence.
+    pub why: String,
+}
+
+/// The view of what was seen in a zone that is only watched.
+#[must_use]
+pub fn sighting(
+    subject: Option<&Prefix>,
+    seen: &Sighting<'_>,
+    left: Option<Duration>,
+) -> SightingView {
+    SightingView {
+        subject: subject.map(ToString::to_string),
+        zone: seen.zone.to_string(),
+        remaining: left.map(seconds),
+        kind: words::scan_kind(seen.evidence.iter().copied()),
+        ports: ports(seen.evidence.iter().copied()),
+        packets: seen.not_kept.saturating_add(seen.evidence.len() as u64),
+        distinct_ports: seen.distinct_ports,
+        why: words::only_watched(seen.zone),
+    }
+}
+
+/// The zones, as `status` shows them.
+#[must_use]
+pub fn zones(zones: &Zones) -> Value {
+    let view = |zone: &Zone| {
+        serde_json::json!({
+            "zone": zone.name.as_str(),
+            "mode": match zone.mode {
+                Mode::Protect => "protect",
+                Mode::Watch => "watch",
+                Mode::Ignore => "ignore",
+            },
+            "interfaces": zone.interfaces.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "comment": zone.comment,
+        })
+    };
+    zones.0.iter().map(view).collect()
+}
+
+/// The view of a packet that would have counted, were its zone not only watched.
+#[must_use]
+pub fn watched_evidence(
+    item: &Evidence,
+    zone: &ZoneName,
+    dates: &Dates,
+    policy: &Policy,
+) -> EvidenceView {
+    let text = words::watched_evidence(item, zone, policy);
+    EvidenceView { text, ..evidence(item, dates, policy) }
 }
 
 /// The view of a packet that counted.

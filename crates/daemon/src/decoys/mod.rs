@@ -89,6 +89,15 @@ pub struct Responder {
     scratch: Vec<u8>,
 }
 
+/// A probe from a zone that is only watched: nobody answers it.
+fn watched(payload: &[u8], zone: &str) -> Result<Option<EventKind>, Unreadable> {
+    let mut seen = probe(payload, None)?;
+    // A copy of a program with other names was on its way.
+    let Ok(zone) = zone.parse() else { return Ok(None) };
+    seen.zone = Some(zone);
+    Ok(Some(EventKind::Probe(seen)))
+}
+
 impl Responder {
     /// One that sends through this socket. The key of the cookies lives as long as it.
     ///
@@ -126,6 +135,9 @@ impl Responder {
         copy: &Copy<'_>,
     ) -> Result<Option<EventKind>, Unreadable> {
         let way = Way::back(copy);
+        if let Some(zone) = copy.prefix.strip_prefix(prefix::WATCH) {
+            return watched(copy.payload, zone);
+        }
         let (stage, answered) = match copy.prefix {
             prefix::BELOW => (Some(Stage::Below), false),
             prefix::TRIGGER => (Some(Stage::Trigger), false),

@@ -34,9 +34,9 @@ impl Parent {
         // The child goes by the old one for a moment still.
         let most_ops = wire::most_ops(new.config.policy.kernel.bans);
         self.most_ops = self.most_ops.max(most_ops);
-        let text = new.text.clone();
+        let configuration = new.configuration.clone();
         self.configured = new;
-        self.tell(Tell::Configuration(text));
+        self.tell(Tell::Configuration(configuration));
         Ok(())
     }
 }

@@ -83,8 +83,7 @@ fn start(options: &Options, configured: Configured) -> Result<Parent, RunError> 
     let begin = Begin {
         uid: whom.uid,
         gid: whom.gid,
-        configuration: configured.text.clone(),
-        file: configured.file.as_ref().map_or_else(String::new, |f| f.display().to_string()),
+        configuration: configured.configuration.clone(),
         dry_run: options.dry_run,
         store: config.store.path.display().to_string(),
         facts: facts.clone(),

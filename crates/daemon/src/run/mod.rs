@@ -4,12 +4,11 @@
 //! `vauban run` is the parent ([`crate::parent`]), which keeps the privileges; it starts this same
 //! program once more as the child ([`crate::child`]), which gives them up.
 
-use std::cell::RefCell;
 use std::fmt;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use vauban_config::{Config, Disk, Files, LogFormat};
+use vauban_config::{Config, Disk, LogFormat, show};
+use vauban_enforce::boundary::Configuration;
 use vauban_engine::policy::Enforcement;
 
 /// What the command line says.
@@ -64,17 +63,19 @@ impl std::error::Error for RunError {}
 pub struct Configured {
     /// What it says, with what the command line says in its place.
     pub config: Config,
-    /// The file; `None` when there is none.
-    pub file: Option<PathBuf>,
-    /// The file's text.
-    pub text: String,
+    /// What the files say alone, for the other process.
+    pub configuration: Configuration,
 }
 
 /// Reads the configuration as `run` would.
 pub fn configure(options: &Options) -> Result<Configured, RunError> {
-    let disk = Remembering::default();
-    let loaded = vauban_config::load(&disk, options.config.as_deref())
+    let loaded = vauban_config::load(&Disk, options.config.as_deref())
         .map_err(|failure| RunError::Config(failure.to_string()))?;
+    let configuration = Configuration {
+        text: show(&loaded.config),
+        file: loaded.file.map_or_else(String::new, |file| file.display().to_string()),
+        drop_ins: u32::try_from(loaded.drop_ins.len()).unwrap_or(u32::MAX),
+    };
     let mut config = loaded.config;
     if options.dry_run {
         config.policy.enforcement = Enforcement::DryRun;
@@ -87,19 +88,5 @@ pub fn configure(options: &Options) -> Result<Configured, RunError> {
         config.store.path = std::path::absolute(store)
             .map_err(|error| RunError::failed(&store.display().to_string(), &error))?;
     }
-    Ok(Configured { config, file: loaded.file, text: disk.text.into_inner() })
-}
-
-/// The files of this host, of which the text that was read last is remembered.
-#[derive(Default)]
-struct Remembering {
-    text: RefCell<String>,
-}
-
-impl Files for Remembering {
-    fn read(&self, path: &Path) -> io::Result<String> {
-        let text = Disk.read(path)?;
-        self.text.borrow_mut().clone_from(&text);
-        Ok(text)
-    }
+    Ok(Configured { config, configuration })
 }

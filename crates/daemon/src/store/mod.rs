@@ -47,9 +47,9 @@ use vauban_engine::evidence::Evidence;
 
 pub use change::Record;
 pub use errors::{OpenError, StoreError, Trouble, WriteError};
-pub use inspect::{Inspection, inspect};
 pub use grants::StoredGrant;
 pub use history::{Entry, Page, Place as PageEnd, Query};
+pub use inspect::{Inspection, inspect};
 pub use load::{InForce, Loaded};
 pub use prune::{Limits, Pruned};
 pub use remaining::{Anchor, BootId, Mono, NotABootId, Now, Times, Wall, anchored, remaining};

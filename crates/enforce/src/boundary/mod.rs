@@ -125,7 +125,7 @@ pub enum Tell {
     /// Somebody has changed something in the kernel: ask for a list.
     Changed,
     /// This configuration holds from now on.
-    Configuration(String),
+    Configuration(Configuration),
     /// End in good order.
     Stop,
 }
@@ -137,16 +137,25 @@ pub struct Begin {
     pub uid: u32,
     /// With which group.
     pub gid: u32,
-    /// The configuration's text, as the parent has read it.
-    pub configuration: String,
-    /// Where that text stands, for people; empty without a file.
-    pub file: String,
+    /// The configuration, as the parent has read it.
+    pub configuration: Configuration,
     /// Whether the command line asks for a dry run.
     pub dry_run: bool,
     /// The database, in a directory that the child may write to.
     pub store: String,
     /// What this host is like.
     pub facts: Facts,
+}
+
+/// A configuration, and where it is from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// All of it in one text: every key with the value that holds.
+    pub text: String,
+    /// The main file, for people; empty without one.
+    pub file: String,
+    /// How many files beside it were read.
+    pub drop_ins: u32,
 }
 
 impl Begin {

@@ -14,7 +14,7 @@ use vauban_engine::output::Batch;
 
 pub use super::bytes::Malformed;
 use super::bytes::{Frame, Reader};
-use super::{Answer, Ask, Begin, Said, Tell};
+use super::{Answer, Ask, Begin, Configuration, Said, Tell};
 use crate::message::Counter;
 
 /// The longest frame, in bytes: two million blocks and their opposites. A longer batch is sent in
@@ -140,6 +140,16 @@ impl Ask {
     }
 }
 
+fn write_configuration(frame: &mut Frame, configuration: &Configuration) {
+    frame.text(&configuration.text);
+    frame.text(&configuration.file);
+    frame.u32(configuration.drop_ins);
+}
+
+fn read_configuration(r: &mut Reader<'_>) -> Result<Configuration, Malformed> {
+    Ok(Configuration { text: r.text()?, file: r.text()?, drop_ins: r.u32()? })
+}
+
 impl Said {
     /// As a frame.
     #[must_use]
@@ -180,14 +190,15 @@ impl Said {
                 Tell::Begin(begin) => {
                     frame.u32(begin.uid);
                     frame.u32(begin.gid);
-                    frame.text(&begin.configuration);
-                    frame.text(&begin.file);
+                    write_configuration(&mut frame, &begin.configuration);
                     frame.byte(u8::from(begin.dry_run));
                     frame.text(&begin.store);
                     frame.facts(&begin.facts);
                 }
                 Tell::Facts(facts) => frame.facts(facts),
-                Tell::Configuration(text) => frame.text(text),
+                Tell::Configuration(configuration) => {
+                    write_configuration(&mut frame, configuration);
+                }
                 Tell::Loaded | Tell::Changed | Tell::Stop => {}
             },
         }
@@ -216,8 +227,7 @@ impl Said {
                 128 => Self::Tell(Tell::Begin(Box::new(Begin {
                     uid: r.u32()?,
                     gid: r.u32()?,
-                    configuration: r.text()?,
-                    file: r.text()?,
+                    configuration: read_configuration(&mut r)?,
                     dry_run: r.flag()?,
                     store: r.text()?,
                     facts: r.facts()?,
@@ -225,7 +235,7 @@ impl Said {
                 129 => Self::Tell(Tell::Facts(r.facts()?)),
                 130 => Self::Tell(Tell::Loaded),
                 131 => Self::Tell(Tell::Changed),
-                132 => Self::Tell(Tell::Configuration(r.text()?)),
+                132 => Self::Tell(Tell::Configuration(read_configuration(&mut r)?)),
                 133 => Self::Tell(Tell::Stop),
                 _ => return Err(Malformed("a word of no kind")),
             };

@@ -10,7 +10,7 @@ use super::ranges::Range;
 use super::sets::SetContents;
 use super::span::span;
 use super::writer::{Declared, Writer};
-use super::{ANSWERING_SETS, claim_set, counter, plays_decoys, port_set, slot_set};
+use super::{ANSWERING_SETS, claim_set, counter, plays_decoys, port_set, slot_set, zones};
 
 /// Room in the ban sets beyond the bans in force: for blocks that have run out and that the kernel
 /// has not swept away yet, and for exchanging one.
@@ -55,6 +55,10 @@ const VISITS: u32 = 16_384;
 /// The limit that all rules share which make copies for the record.
 pub(super) const COPIES_LIMIT: &str = "copies_per_second";
 
+/// The limit on copies from zones that are only watched: a noisy one takes nothing from the record of
+/// what is done elsewhere.
+pub(super) const WATCHED_LIMIT: &str = "watched_per_second";
+
 /// The limit on copies that are answered.
 pub(super) const DECOYS_LIMIT: &str = "decoys_per_second";
 
@@ -70,6 +74,9 @@ pub(super) fn counters(w: &mut Writer, policy: &Policy) {
         w.raw(&format!("\tcounter {name} {{\n\t}}\n"));
     }
     limit(w, COPIES_LIMIT, policy.kernel.copies_per_second);
+    if zones::are_there(policy) {
+        limit(w, WATCHED_LIMIT, policy.kernel.copies_per_second);
+    }
     if plays_decoys(policy) {
         limit(w, DECOYS_LIMIT, policy.decoy.per_second);
         limit(w, CONTACTS_LIMIT, CONTACTS_PER_SECOND);

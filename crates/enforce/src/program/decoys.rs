@@ -6,7 +6,7 @@ use vauban_engine::policy::{Enforcement, Policy};
 use super::declarations::{CONTACTS_LIMIT, DECOYS_LIMIT};
 use super::lane::Lane;
 use super::writer::Writer;
-use super::{ANSWERING_SETS, counter, hooks, log, log_whole, plays_decoys, prefix, verdict};
+use super::{ANSWERING_SETS, counter, hooks, log, log_whole, plays_decoys, prefix, verdict, zones};
 
 /// What a decoy can answer.
 pub(super) const SYN: &str = "tcp flags & (fin | syn | rst | ack) == syn";
@@ -140,6 +140,7 @@ pub(super) fn told(w: &mut Writer, policy: &Policy) {
     );
     w.note("tell that there is something.");
     w.block("chain told", |w| {
+        zones::ask_leaving(w, policy);
         w.line("fib saddr type != local accept");
         w.line(&format!(
             "tcp flags & (syn | ack) == syn | ack {} accept",

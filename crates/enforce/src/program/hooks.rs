@@ -5,7 +5,7 @@ use vauban_engine::trigger::FIRST_USER_PORT;
 
 use super::lane::Lane;
 use super::writer::Writer;
-use super::{counter, decoys, plays_decoys, verdict};
+use super::{counter, decoys, plays_decoys, verdict, zones};
 
 pub(super) fn hooks(w: &mut Writer, policy: &Policy) {
     input(w, policy);
@@ -28,8 +28,9 @@ pub(super) fn bans_alone(w: &mut Writer, policy: &Policy) {
     for hook in ["input", "forward"] {
         w.block(&format!("chain {hook}"), |w| {
             w.line(&format!("type filter hook {hook} priority filter - 10; policy accept;"));
+            let through = zones::through(policy);
             for lane in Lane::ALL {
-                w.line(&format!("{} @banned{} goto banned", lane.key(), lane.suffix()));
+                w.line(&format!("{} @banned{} goto {through}", lane.key(), lane.suffix()));
             }
         });
     }
@@ -60,6 +61,7 @@ fn input(w: &mut Writer, policy: &Policy) {
         }
         w.line("tcp flags & (syn | ack) == ack accept");
         w.line("iif lo accept");
+        zones::ask(w, policy);
         w.line("exthdr frag exists jump fragment");
         w.line("meta l4proto != { tcp, udp } accept");
         w.line("ip saddr @never4 accept");
@@ -78,6 +80,7 @@ fn input(w: &mut Writer, policy: &Policy) {
     for lane in Lane::ALL {
         let (s, key) = (lane.suffix(), lane.key());
         w.block(&format!("chain known{s}"), |w| {
+            zones::ask(w, policy);
             w.line(&format!("{key} @banned{s} goto banned"));
             if decoys::sends_decoys(policy) {
                 w.line(&format!("tcp flags & (rst | ack) == ack goto contact{s}"));
@@ -92,9 +95,10 @@ fn forward(w: &mut Writer, policy: &Policy) {
         w.line("type filter hook forward priority filter - 10; policy accept;");
         for lane in Lane::ALL {
             let s = lane.suffix();
-            w.line(&format!("{} @banned{s} goto banned", lane.key()));
+            w.line(&format!("{} @banned{s} goto {}", lane.key(), zones::through(policy)));
         }
-        w.line("tcp flags & (fin | syn | rst | ack) == syn goto passing");
+        let crossing = zones::crossing(policy);
+        w.line(&format!("tcp flags & (fin | syn | rst | ack) == syn goto {crossing}"));
     });
     w.block("chain passing", |w| {
         for lane in Lane::ALL {

@@ -15,6 +15,7 @@ mod span;
 pub mod succession;
 mod text;
 mod writer;
+mod zones;
 
 pub use lane::Lane;
 pub use ranges::{Range, merged};
@@ -51,6 +52,8 @@ pub mod prefix {
     pub const PASSED: &str = "vauban passed";
     /// A suspect's acknowledgement to a port with a listener that belongs to no connection.
     pub const STRAY: &str = "vauban stray";
+    /// It came in by a zone that is only watched; the zone's name stands behind this.
+    pub const WATCH: &str = "vauban watch ";
     /// A suspect's acknowledgement that no socket owns.
     pub const CONTACT: &str = "vauban contact";
 }

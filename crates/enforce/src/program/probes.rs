@@ -40,7 +40,7 @@ fn full(policy: &Policy, lane: Lane) -> String {
 }
 
 /// Lets what no decoy is played for go on to the host.
-fn excluded(w: &mut Writer, policy: &Policy) {
+pub(super) fn excluded(w: &mut Writer, policy: &Policy) {
     let exclude = &policy.decoy.exclude;
     if !exclude.ports.is_empty() {
         w.line("meta l4proto . th dport @excluded_ports accept");

@@ -16,7 +16,7 @@ use vauban_engine::event::Facts;
 use vauban_engine::output::Block;
 use vauban_engine::policy::Policy;
 
-use super::declarations::{CONTACTS_LIMIT, COPIES_LIMIT, DECOYS_LIMIT};
+use super::declarations::{CONTACTS_LIMIT, COPIES_LIMIT, DECOYS_LIMIT, WATCHED_LIMIT};
 use super::span::span;
 use super::writer::{Declared, Writer};
 use super::{ANSWERING_SETS, Part, TABLE, text};
@@ -93,6 +93,10 @@ impl Succession {
             }
         }
         plan.limits.push(COPIES_LIMIT);
+        // What bans need of zones has this chain; what has it and a trigger has that limit.
+        if standing.chains.iter().any(|chain| chain == "spared") {
+            plan.limits.push(WATCHED_LIMIT);
+        }
         if standing.sets.iter().any(|set| ANSWERING_SETS.contains(&set.name.as_str())) {
             plan.limits.extend([DECOYS_LIMIT, CONTACTS_LIMIT]);
         }

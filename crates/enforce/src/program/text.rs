@@ -5,7 +5,7 @@ use vauban_engine::policy::{Enforcement, Policy};
 use super::lane::Lane;
 use super::sets::SetContents;
 use super::writer::Writer;
-use super::{TABLE, declarations, decoys, hooks, probes};
+use super::{TABLE, declarations, decoys, hooks, probes, zones};
 
 /// The whole program, in the place of whatever stood there.
 pub fn program(policy: &Policy, contents: &SetContents) -> String {
@@ -48,6 +48,7 @@ pub(super) fn body(w: &mut Writer, part: Part, policy: &Policy, contents: &SetCo
     if part == Part::Bans {
         declarations::of_bans_alone(w, policy, contents);
         hooks::bans_alone(w, policy);
+        zones::spared(w, policy);
         return;
     }
     declarations::sets(w, policy, contents);
@@ -55,6 +56,8 @@ pub(super) fn body(w: &mut Writer, part: Part, policy: &Policy, contents: &SetCo
     hooks::opening(w, policy);
     probes::probes(w, policy);
     decoys::told(w, policy);
+    zones::zones(w, policy);
+    zones::crossings(w, policy);
     for lane in Lane::ALL {
         probes::lane_chains(w, policy, lane);
     }

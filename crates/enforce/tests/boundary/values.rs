@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use vauban_enforce::boundary::{Answer, Ask, Begin, Said, Tell};
+use vauban_enforce::boundary::{Answer, Ask, Begin, Configuration, Said, Tell};
 use vauban_enforce::message::Counter;
 use vauban_engine::Prefix;
 use vauban_engine::event::Facts;
@@ -57,14 +57,17 @@ pub fn facts() -> impl Strategy<Value = Facts> {
     )
 }
 
+fn configuration() -> impl Strategy<Value = Configuration> {
+    (any::<String>(), any::<String>(), any::<u32>())
+        .prop_map(|(text, file, drop_ins)| Configuration { text, file, drop_ins })
+}
+
 fn begin() -> impl Strategy<Value = Begin> {
-    let texts = (any::<String>(), any::<String>(), any::<String>());
-    (any::<u32>(), any::<u32>(), texts, any::<bool>(), facts()).prop_map(
-        |(uid, gid, (configuration, file, store), dry_run, facts)| Begin {
+    (any::<u32>(), any::<u32>(), configuration(), any::<String>(), any::<bool>(), facts()).prop_map(
+        |(uid, gid, configuration, store, dry_run, facts)| Begin {
             uid,
             gid,
             configuration,
-            file,
             dry_run,
             store,
             facts,
@@ -113,7 +116,7 @@ pub fn said() -> impl Strategy<Value = Said> {
         2 => facts().prop_map(Tell::Facts),
         1 => Just(Tell::Loaded),
         1 => Just(Tell::Changed),
-        1 => any::<String>().prop_map(Tell::Configuration),
+        1 => configuration().prop_map(Tell::Configuration),
         1 => Just(Tell::Stop),
     ];
     prop_oneof![answer.prop_map(Said::Answer), tell.prop_map(Said::Tell)]
@@ -209,8 +212,11 @@ pub fn saids() -> Vec<Said> {
     let begin = Begin {
         uid: 990,
         gid: 991,
-        configuration: "[trigger]\nports = 3\n".into(),
-        file: "/etc/vauban/vauban.toml".into(),
+        configuration: Configuration {
+            text: "trigger.ports = 3\n".into(),
+            file: "/etc/vauban/vauban.toml".into(),
+            drop_ins: 2,
+        },
         dry_run: true,
         store: "/var/lib/vauban/state.db".into(),
         facts: host(),
@@ -231,7 +237,11 @@ pub fn saids() -> Vec<Said> {
         Tell::Facts(host()),
         Tell::Loaded,
         Tell::Changed,
-        Tell::Configuration("[log]\n".into()),
+        Tell::Configuration(Configuration {
+            text: "dry_run = true\n".into(),
+            file: String::new(),
+            drop_ins: 1,
+        }),
         Tell::Stop,
     ];
     answers.map(Said::Answer).into_iter().chain(tells.map(Said::Tell)).collect()

@@ -12,12 +12,14 @@ use crate::evidence::{Cause, Evidence};
 use crate::net::{Port, Prefix};
 use crate::policy::Policy;
 use crate::time::Timestamp;
+use crate::zone::ZoneName;
 
 pub mod browser;
 mod guesses;
 pub mod proof;
 mod proven;
 pub mod scan;
+pub mod watch;
 
 /// Which detectors there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,11 +28,13 @@ pub enum DetectorKind {
     Scan,
     /// Sources that prove their address, by their contacts with decoys.
     Proof,
+    /// Port scans in zones that are only watched.
+    Watch,
 }
 
 impl DetectorKind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Scan, Self::Proof];
+    pub const ALL: [Self; 3] = [Self::Scan, Self::Proof, Self::Watch];
 }
 
 /// Makes the detector of a kind.
@@ -39,6 +43,7 @@ pub fn build(kind: DetectorKind, policy: &Policy) -> Box<dyn Detector> {
     match kind {
         DetectorKind::Scan => Box::new(scan::ScanDetector::new(policy)),
         DetectorKind::Proof => Box::new(proof::ProofDetector::new(policy)),
+        DetectorKind::Watch => Box::new(watch::WatchDetector::new(policy)),
     }
 }
 
@@ -56,6 +61,8 @@ pub struct Decision {
     /// Whether this is news: by it the source has become a suspect, or its proofs have become
     /// enough. Otherwise that was so already, and it goes on.
     pub fresh: bool,
+    /// The zone that it was seen in, if that is only watched.
+    pub zone: Option<ZoneName>,
 }
 
 /// What can be shown about one subject: by one detector, or by all of them together.
@@ -84,9 +91,34 @@ pub struct Dossier<'a> {
     pub excused: u64,
     /// The distinct ports that count at the moment, each with the time until which it does so.
     pub live: Vec<(Port, Timestamp)>,
+    /// What was seen of it in zones that are only watched. Nothing of that is in the fields above.
+    pub sightings: Vec<Sighting<'a>>,
+}
+
+/// What was seen of a subject in a zone that is only watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sighting<'a> {
+    /// Which zone.
+    pub zone: &'a ZoneName,
+    /// What would be held against it, oldest first; bounded.
+    pub evidence: Vec<&'a Evidence>,
+    /// How many more packets would than are kept.
+    pub not_kept: u64,
+    /// Until when it would be a suspect, if it would be one.
+    pub suspect_until: Option<Timestamp>,
+    /// How many distinct ports count at the moment.
+    pub distinct_ports: u32,
 }
 
 impl<'a> Dossier<'a> {
+    /// Whether there is anything in it from where this host is protected, and not only from zones that
+    /// are watched.
+    #[must_use]
+    pub fn is_of_protected(&self) -> bool {
+        let without = Self { sightings: self.sightings.clone(), ..Self::default() };
+        *self != without
+    }
+
     /// This one together with what another detector knows of the same subject.
     #[must_use]
     pub fn with(mut self, other: Self) -> Self {
@@ -94,6 +126,7 @@ impl<'a> Dossier<'a> {
         self.evidence.sort_by_key(|item: &&'a Evidence| item.at);
         self.proven.extend(other.proven);
         self.live.extend(other.live);
+        self.sightings.extend(other.sightings);
         Self {
             evidence: self.evidence,
             not_kept: self.not_kept.saturating_add(other.not_kept),
@@ -106,6 +139,7 @@ impl<'a> Dossier<'a> {
             proof_suspended_until: self.proof_suspended_until.max(other.proof_suspended_until),
             excused: self.excused.saturating_add(other.excused),
             live: self.live,
+            sightings: self.sightings,
         }
     }
 }
@@ -142,6 +176,11 @@ pub trait Detector {
 
     /// Every subject that it knows anything of, in no particular order.
     fn subjects(&self) -> Vec<Prefix>;
+
+    /// Those that would be suspects in zones that are only watched, in order.
+    fn sighted(&self, _: Timestamp) -> Vec<Prefix> {
+        Vec::new()
+    }
 
     /// The most that attackers can make it remember.
     fn bound(&self) -> Bound;

@@ -107,7 +107,7 @@ impl ProofDetector {
 
 fn decision(at: Timestamp, subject: Prefix, verdict: Verdict) -> Decision {
     let Verdict { source, cause, fresh } = verdict;
-    Decision { at, source, subject, cause, fresh }
+    Decision { at, source, subject, cause, fresh, zone: None }
 }
 
 impl Detector for ProofDetector {

@@ -38,6 +38,7 @@ pub struct ScanDetector {
     /// The same subjects by the time of their last probe, oldest first.
     by_age: BTreeSet<(Timestamp, Prefix)>,
     evidence_kept: usize,
+    most: Bound,
 }
 
 struct Source {
@@ -53,6 +54,11 @@ impl ScanDetector {
     /// One that has seen nothing.
     #[must_use]
     pub fn new(policy: &Policy) -> Self {
+        Self::one_of(1, policy)
+    }
+
+    /// The same for one of so many that share the room of a single one.
+    pub(super) fn one_of(shares: usize, policy: &Policy) -> Self {
         let ephemeral = Facts::default().ephemeral;
         Self {
             rules: Rules::new(policy, ephemeral.clone()),
@@ -61,10 +67,25 @@ impl ScanDetector {
             sources: BTreeMap::new(),
             by_age: BTreeSet::new(),
             evidence_kept: 0,
+            most: share(shares),
         }
     }
 
-    fn on_probe(&mut self, now: Timestamp, probe: &Probe, subject: Prefix) -> Option<Decision> {
+    /// There are so many from now on that share the room.
+    pub(super) fn take_share(&mut self, shares: usize) {
+        self.most = share(shares);
+        while self.sources.len() > self.most.subjects || self.evidence_kept > self.most.evidence {
+            let Some((_, oldest)) = self.by_age.first().copied() else { return };
+            self.remove(&oldest);
+        }
+    }
+
+    pub(super) fn on_probe(
+        &mut self,
+        now: Timestamp,
+        probe: &Probe,
+        subject: Prefix,
+    ) -> Option<Decision> {
         self.make_room(&subject);
         let rules = &self.rules;
         let source = self.sources.entry(subject).or_insert_with(|| Source {
@@ -135,13 +156,13 @@ impl ScanDetector {
             _ => Cause::GoesOn,
         };
         let fresh = step.stage != Stage::Suspect;
-        Some(Decision { at: now, source: probe.source, subject, cause, fresh })
+        Some(Decision { at: now, source: probe.source, subject, cause, fresh, zone: None })
     }
 
     /// Pushes the longest silent subjects out until one more fits.
     fn make_room(&mut self, subject: &Prefix) {
-        while (self.sources.len() >= MOST_SUBJECTS && !self.sources.contains_key(subject))
-            || self.evidence_kept >= MOST_EVIDENCE
+        while (self.sources.len() >= self.most.subjects && !self.sources.contains_key(subject))
+            || self.evidence_kept >= self.most.evidence
         {
             let Some((_, oldest)) = self.by_age.first().copied() else { return };
             self.remove(&oldest);
@@ -156,11 +177,23 @@ impl ScanDetector {
     }
 }
 
+/// What one of so many may remember; at least what one source may.
+fn share(shares: usize) -> Bound {
+    Bound {
+        subjects: (MOST_SUBJECTS / shares.max(1)).max(1),
+        evidence: (MOST_EVIDENCE / shares.max(1)).max(MOST_EVIDENCE_EACH),
+    }
+}
+
 impl Detector for ScanDetector {
     fn on_event(&mut self, event: &Event, subject: Prefix) -> Option<Decision> {
         match &event.kind {
-            EventKind::Probe(probe) => self.on_probe(event.at, probe, subject),
-            EventKind::Contact(_)
+            // What is only watched is another detector's: it must not make anybody a suspect here.
+            EventKind::Probe(probe) if probe.zone.is_none() => {
+                self.on_probe(event.at, probe, subject)
+            }
+            EventKind::Probe(_)
+            | EventKind::Contact(_)
             | EventKind::Guess(_)
             | EventKind::Command(_)
             | EventKind::Facts(_)
@@ -239,7 +272,7 @@ impl Detector for ScanDetector {
     }
 
     fn bound(&self) -> Bound {
-        Bound { subjects: MOST_SUBJECTS, evidence: MOST_EVIDENCE }
+        self.most
     }
 
     fn remembers(&self) -> Bound {

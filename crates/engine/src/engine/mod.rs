@@ -42,6 +42,8 @@ pub struct Tally {
     pub guesses: u64,
     /// Sources that became suspects.
     pub suspected: u64,
+    /// Sources that would have, in zones that are only watched.
+    pub watched: u64,
     /// Bans that were made.
     pub banned: u64,
     /// Bans that were refused.
@@ -174,8 +176,15 @@ impl Engine {
     }
 
     fn decide(&mut self, decision: &Decision) {
-        let Decision { at, source, subject, cause, fresh } = *decision;
+        let Decision { at, source, subject, cause, fresh, .. } = *decision;
         let passage = gate::ask(decision, &self.never, self.policy.unproven);
+        if let Passage::Watched(zone) = passage {
+            if fresh {
+                self.tally.watched += 1;
+                self.announce(Notice::Suspected { at, subject, source, cause, zone: Some(zone) });
+            }
+            return;
+        }
         if let Passage::Never(member) = passage {
             if fresh {
                 self.refuse(at, subject, Refusal::Never(member));
@@ -185,7 +194,7 @@ impl Engine {
         // A proof makes no suspect: only suspects meet decoys.
         if fresh && !cause.is_proof() {
             self.tally.suspected += 1;
-            self.announce(Notice::Suspected { at, subject, source, cause });
+            self.announce(Notice::Suspected { at, subject, source, cause, zone: None });
         }
         if passage == Passage::Unproven || self.ledger.get(&subject).is_some() {
             // A ban there already: a dry run, packets that were on their way when it was made, or

@@ -3,7 +3,6 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use super::Engine;
 use crate::event::Command;
@@ -11,6 +10,7 @@ use crate::grants::Grant;
 use crate::ledger::{Ban, Origin};
 use crate::net::Prefix;
 use crate::output::{BlockOp, Notice, Refusal, Release};
+use crate::policy::Length;
 use crate::time::Timestamp;
 
 impl Engine {
@@ -71,7 +71,7 @@ impl Engine {
         &mut self,
         at: Timestamp,
         asked: Prefix,
-        length: Option<Duration>,
+        length: Option<Length>,
         reason: &str,
     ) {
         let subject = match self.could_ban(&asked) {
@@ -95,7 +95,7 @@ impl Engine {
             subject,
             source: asked.addr(),
             start: at,
-            end: length.map_or(end, |length| Some(at.plus(length))),
+            end: length.map_or(end, |length| length.end(at)),
             level,
             origin: Origin::Operator(reason.into()),
             evidence,

@@ -67,6 +67,19 @@ impl Engine {
             .collect()
     }
 
+    /// Those that would be suspects in zones that are only watched, with what is known of each.
+    #[must_use]
+    pub fn sighted(&self) -> Vec<(Prefix, Dossier<'_>)> {
+        let mut subjects: Vec<Prefix> =
+            self.detectors.iter().flat_map(|detector| detector.sighted(self.now)).collect();
+        subjects.sort_unstable();
+        subjects.dedup();
+        subjects
+            .into_iter()
+            .filter_map(|subject| Some((subject, self.dossier(&subject)?)))
+            .collect()
+    }
+
     /// What is known of a subject: by all detectors together, nothing of it copied.
     #[must_use]
     pub fn dossier(&self, subject: &Prefix) -> Option<Dossier<'_>> {

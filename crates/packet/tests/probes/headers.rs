@@ -36,6 +36,7 @@ fn a_probe_has_every_field() {
         checksum: Checksum::Good,
         stage: Some(Stage::Trigger),
         decoy: false,
+        zone: None,
         bytes: packet.clone(),
     };
     assert_eq!(probe(&packet, Some(Stage::Trigger)), Ok(expected));
@@ -50,6 +51,7 @@ fn a_probe_has_every_field() {
         checksum: Checksum::Good,
         stage: None,
         decoy: false,
+        zone: None,
         bytes: datagram[..Probe::KEPT].to_vec(),
     };
     assert_eq!(probe(&datagram, None), Ok(expected));

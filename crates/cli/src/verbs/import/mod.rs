@@ -3,12 +3,14 @@
 mod read;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
 use vauban_config::duration;
-use vauban_daemon::control::protocol::{Imported, LONGEST_REQUEST, MOST_IMPORTED, Request};
+use vauban_daemon::control::protocol::{
+    Imported, LONGEST_REQUEST, MOST_IMPORTED, Request, length_fields,
+};
+use vauban_engine::policy::Length;
 
 use self::read::{Entry, Found};
 use crate::ask::{ask, clean, list, print, print_json, text};
@@ -20,10 +22,10 @@ pub struct What {
     /// The list: lines, or what `export` has written as JSON or CSV; - for standard input
     #[arg(value_name = "FILE|-")]
     file: PathBuf,
-    /// How long, like 90s, 10m, 1h30m, 1d [default: what is left of an exported ban, else as
+    /// How long, like 90s, 10m, 1h30m, 1d, forever [default: what is left of an exported ban, else as
     /// configured]
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse)]
-    length: Option<Duration>,
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse_length)]
+    length: Option<Length>,
     /// Why, for `explain` [default: as exported, else "imported"]
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -81,8 +83,8 @@ pub fn run(socket: &Path, json: bool, what: &What) -> Result<(), Trouble> {
 fn imported(entry: Entry, what: &What) -> (usize, Imported) {
     let length = what.length.or(entry.left);
     let reason = what.reason.clone().or(entry.reason).unwrap_or_else(|| "imported".into());
-    let for_ms = length.map(|length| u64::try_from(length.as_millis()).unwrap_or(u64::MAX));
-    (entry.line, Imported { subject: entry.subject, for_ms, reason })
+    let (for_ms, forever) = length_fields(length);
+    (entry.line, Imported { subject: entry.subject, for_ms, forever, reason })
 }
 
 impl Tally {

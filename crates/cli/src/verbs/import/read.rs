@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use vauban_daemon::clock;
 use vauban_daemon::control::dates::read_time;
+use vauban_engine::policy::Length;
 use vauban_engine::{Prefix, Timestamp};
 
 use crate::ask::{list, text};
@@ -22,9 +23,6 @@ const LONGEST: u64 = 64 << 20;
 /// The longest entry that is repeated in a message, in characters.
 const SHOWN: usize = 60;
 
-/// A ban without an end, for as long as an operator can ask for.
-const ENDLESS: Duration = Duration::from_secs(3_650 * 24 * 60 * 60);
-
 /// One to be banned.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -33,7 +31,7 @@ pub struct Entry {
     /// Whom.
     pub subject: String,
     /// How long, if an export says so.
-    pub left: Option<Duration>,
+    pub left: Option<Length>,
     /// Why, if an export says so.
     pub reason: Option<String>,
 }
@@ -113,17 +111,17 @@ impl Found {
     fn add_exported(&mut self, line: usize, ban: &Exported<'_>, now: Timestamp) {
         let over = ban.ended || ban.in_force == Some(false);
         let left = match ban.end {
-            _ if over => Some(Duration::ZERO),
-            "" => Some(ENDLESS),
+            _ if over => Length::from(Duration::ZERO),
+            "" => Length::Forever,
             end => match read_time(end) {
-                Some(end) => Some(end.since(now)),
+                Some(end) => end.since(now).into(),
                 None => {
                     let why = format!("its end, {end:?}, is no time; export it again");
                     return self.wrong.push((line, why));
                 }
             },
         };
-        if left == Some(Duration::ZERO) {
+        if left == Length::from(Duration::ZERO) {
             self.expired += 1;
             return;
         }
@@ -131,7 +129,7 @@ impl Found {
         let reason = ban.reason.strip_prefix("banned by the operator").unwrap_or(ban.reason);
         let reason = reason.strip_prefix(": ").unwrap_or(reason).to_owned();
         let reason = Some(reason).filter(|reason| !reason.is_empty());
-        self.add(Entry { line, subject: ban.subject.to_owned(), left, reason });
+        self.add(Entry { line, subject: ban.subject.to_owned(), left: Some(left), reason });
     }
 }
 

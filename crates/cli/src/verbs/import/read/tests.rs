@@ -45,10 +45,10 @@ fn exports_keep_reason_and_what_is_left() {
     let found = parse(BANS, NOW).unwrap();
     assert_eq!(subjects(&found), [(1, "203.0.113.9"), (3, "203.0.113.11")]);
     let first = &found.entries[0];
-    assert_eq!(first.left, Some(Duration::from_secs(180)));
+    assert_eq!(first.left, Some(Duration::from_secs(180).into()));
     assert_eq!(first.reason.as_deref(), Some("SYN scan: 3 distinct closed ports"));
     let second = &found.entries[1];
-    assert_eq!((second.left, second.reason.as_deref()), (Some(ENDLESS), Some("noisy")));
+    assert_eq!((second.left, second.reason.as_deref()), (Some(Length::Forever), Some("noisy")));
     assert_eq!(found.expired, 2);
     let wrong: Vec<usize> = found.wrong.iter().map(|(line, _)| *line).collect();
     assert_eq!(wrong, [4, 5]);
