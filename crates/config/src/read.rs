@@ -325,14 +325,13 @@ fn all<T>(
 
 /// Whether a text is meant to be a time without end, whoever may say that.
 fn means_forever(text: &str) -> bool {
-    const WORDS: [&str; 9] = [
+    const WORDS: [&str; 8] = [
         FOREVER,
         "ever",
         "for ever",
         "infinite",
         "infinity",
         "inf",
-        "never",
         "permanent",
         "always",
     ];
