@@ -153,10 +153,11 @@ fn unknown(table: &str, word: &str, span: Range<usize>, is_table: bool) -> Probl
 /// What somebody who wrote `word` into `table` probably wanted.
 fn instead(table: &str, word: &str, is_table: bool) -> String {
     let tables = || keys::tables().filter(|_| table.is_empty());
-    if table.is_empty() && (is_table || word.starts_with(ZONE)) {
-        if let Some(zone) = zones::meant(word) {
-            return zone;
-        }
+    if table.is_empty()
+        && is_table
+        && let Some(zone) = zones::meant(word)
+    {
+        return zone;
     }
     if table.is_empty() && keys::ZONE_KEYS.iter().any(|key| key.name == word) {
         return format!("`{word}` belongs below a zone's header, such as `[zone.lan]`");

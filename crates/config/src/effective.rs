@@ -1,12 +1,15 @@
 //! The whole configuration as it holds, each key with where its value is from.
 
+use std::fmt::{self, Write as _};
+
+use vauban_engine::policy::Length;
+
 use crate::Config;
 use crate::keys::{KEYS, TABLES, ZONE};
 use crate::relations::Seen;
 use crate::sensitivity::{self, Sensitivity};
 use crate::source::{Place, Source};
 use crate::write::{self, Value};
-use vauban_engine::policy::Length;
 
 /// A key with its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +47,8 @@ pub enum Origin {
     Files(Vec<(String, usize)>),
 }
 
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
             Self::Other(text) => f.write_str(text),
@@ -125,9 +128,10 @@ pub fn effective(settings: &[Setting]) -> String {
     for setting in settings {
         if setting.table != table {
             table = &setting.table;
-            text.push_str(&format!("\n[{table}]\n"));
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\n[{table}]\n");
         }
-        text.push_str(&format!("{} = {} # {}\n", setting.name, setting.value, setting.origin));
+        let _ = writeln!(text, "{} = {} # {}", setting.name, setting.value, setting.origin);
     }
     text
 }

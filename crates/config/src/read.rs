@@ -327,17 +327,8 @@ fn all<T>(
 
 /// Whether a text is meant to be a time without end, whoever may say that.
 fn means_forever(text: &str) -> bool {
-    const WORDS: [&str; 9] = [
-        FOREVER,
-        "ever",
-        "for ever",
-        "infinite",
-        "infinity",
-        "inf",
-        "never",
-        "permanent",
-        "always",
-    ];
+    const WORDS: [&str; 8] =
+        [FOREVER, "ever", "for ever", "infinite", "infinity", "inf", "permanent", "always"];
     let text = text.trim().to_lowercase();
     WORDS.contains(&text.as_str()) || nearest(&text, [FOREVER].into_iter()).is_some()
 }

@@ -45,11 +45,13 @@ pub(crate) struct Zones(BTreeMap<ZoneName, Parts>);
 struct Parts {
     /// Where it was last spoken of.
     place: Place,
-    /// `None` in the place of what could not be read.
-    interfaces: Option<(Place, Option<Vec<(Place, Pattern)>>)>,
-    mode: Option<(Place, Option<Mode>)>,
-    comment: Option<(Place, Option<String>)>,
+    interfaces: Given<Vec<(Place, Pattern)>>,
+    mode: Given<Mode>,
+    comment: Given<String>,
 }
+
+/// What was given for a key, and where; `None` in the place of what could not be read.
+type Given<T> = Option<(Place, Option<T>)>;
 
 impl Zones {
     /// Reads the zones of one file.

@@ -84,18 +84,17 @@ fn the_man_page_has_no_markdown_and_no_request_by_accident() {
 #[test]
 fn every_example_is_valid() {
     let mut seen = 0;
+    let mut drop_ins = 0;
     for entry in std::fs::read_dir(root().join("examples")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "toml") {
-            let text = std::fs::read_to_string(&path).unwrap();
-            let name = path.to_string_lossy();
-            if let Err(diagnostics) = parse(&text, &name) {
-                panic!("{}", Failure::of(diagnostics, &name));
-            }
+            let loaded = load(&Disk, Some(&path)).unwrap_or_else(|failure| panic!("{failure}"));
+            assert_eq!(doubts(&loaded.config, &loaded.settings, None), [], "{}", path.display());
+            drop_ins += loaded.drop_ins.len();
             seen += 1;
         }
     }
-    assert!(seen >= 3, "only {seen} examples found");
+    assert!(seen >= 5 && drop_ins >= 2, "only {seen} examples found, {drop_ins} drop-ins");
 }
 
 #[test]
