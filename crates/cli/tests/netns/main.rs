@@ -62,3 +62,4 @@ mod scans;
 mod store_faults;
 mod suspects;
 mod torture;
+mod watching;
