@@ -89,6 +89,7 @@ pub fn run(json: bool) -> Result<(), Trouble> {
         }))
     } else {
         let shown = show::side_by_side(&without, &with, &log, &explanation);
-        print(&terminal().map_or(shown.clone(), |width| wrap(&shown, width)))
+        let shown = terminal().map_or(shown.clone(), |width| wrap(&shown, width));
+        print(&format!("\n{shown}"))
     }
 }

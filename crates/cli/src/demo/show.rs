@@ -7,6 +7,7 @@ use super::scan::Learned;
 use crate::ask::{number, text};
 use crate::table::table;
 use crate::verbs::explain;
+use vauban_daemon::announce;
 use vauban_daemon::paint::{ALERT, GOOD, HEAD, paint};
 
 /// The comparison, the daemon's own lines, and the explanation.
@@ -33,7 +34,11 @@ pub fn side_by_side(without: &Learned, with: &Learned, log: &str, explanation: &
         "{}\n\n{verdict}\n\n{}\n{}\n\n{}\n{}",
         table(&["WHAT THE SCANNER LEARNED", "WITHOUT VAUBAN", "WITH VAUBAN"], &rows),
         heading("what vauban printed"),
-        log.trim_end().lines().map(timed).collect::<Vec<_>>().join("\n"),
+        log.lines()
+            .filter(|line| !line.contains(NO_USER))
+            .map(|line| announce::painted(&timed(line)))
+            .collect::<Vec<_>>()
+            .join("\n"),
         heading("vauban explain 192.0.2.2"),
         explain::words(&shortened(explanation))
             .replace("packets that are not kept", "packets like these")
@@ -43,6 +48,9 @@ pub fn side_by_side(without: &Learned, with: &Learned, log: &str, explanation: &
             .join("\n"),
     )
 }
+
+/// Of a line that is about the machine that the demo runs on, and so no part of it.
+const NO_USER: &str = " There is no user ";
 
 /// Probes of the suspect that are shown: one says what happened to the hundreds of others.
 const SUSPECTS_SHOWN: usize = 1;

@@ -76,3 +76,4 @@ mod store_faults;
 mod suspects;
 mod torture;
 mod zones;
+mod watching;

@@ -34,7 +34,7 @@ fn place(name: &str) -> PathBuf {
 }
 
 fn received(journal: &UnixDatagram) -> String {
-    let mut bytes = [0; 65_536];
+    let mut bytes = vec![0; 65_536];
     let length = journal.recv(&mut bytes).unwrap();
     String::from_utf8(bytes.get(..length).unwrap().to_vec()).unwrap()
 }

@@ -1,5 +1,7 @@
 //! The configuration: the same errors as `run` would give.
 
+use vauban_engine::policy::{Enforcement, Unproven};
+
 use super::Patient;
 use super::finding::Finding;
 
@@ -19,7 +21,6 @@ pub(super) fn check(patient: &Patient<'_>) -> Vec<Finding> {
         None => Finding::ok(WHAT, "there is none: the defaults hold"),
     };
     let mut findings = vec![found];
-    use vauban_engine::policy::{Enforcement, Unproven};
     if config.policy.enforcement == Enforcement::DryRun {
         findings.push(
             Finding::note("dry_run", "true: nothing is dropped and nobody is banned")

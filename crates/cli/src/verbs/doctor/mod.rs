@@ -137,9 +137,9 @@ pub fn run(json: bool, config: Option<PathBuf>, socket: Option<PathBuf>) -> Resu
     let all: Vec<(Check, Vec<Finding>)> =
         Check::ALL.into_iter().map(|check| (check, check.run(&patient))).collect();
     if json {
-        print_json(&as_json(&all))?
+        print_json(&as_json(&all))?;
     } else {
-        print(&words(&all))?
+        print(&words(&all))?;
     }
     match count(&all, Verdict::Trouble) {
         0 => Ok(()),

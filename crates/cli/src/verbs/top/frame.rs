@@ -243,10 +243,9 @@ fn row(value: &Value, dry_run: bool, unproven: &str) -> Row {
     let plural = if decoys == 1 { "" } else { "s" };
     let told = match (banned, dry_run, unproven, decoys) {
         (true, false, ..) => "banned: dropped".to_owned(),
-        (true, true, ..) => "would be dropped".to_owned(),
         // Without a decoy, a suspect's probes are dropped: those that are no SYN, say.
         (_, false, "drop", _) | (_, false, _, 0) => "dropped".to_owned(),
-        (_, true, "drop", _) | (_, true, _, 0) => "would be dropped".to_owned(),
+        (true, true, ..) | (_, true, "drop", _) | (_, true, _, 0) => "would be dropped".to_owned(),
         (_, true, ..) => format!("would: {decoys} decoy{plural}"),
         _ => format!("{decoys} decoy{plural}"),
     };

@@ -5,11 +5,13 @@
 //! | `poll` | asks the daemon again and again, on a thread of its own |
 //! | `frame` | two answers made into what is shown: rates, rows, order |
 //! | `state` | what the person at the keyboard has chosen |
+//! | `columns` | which columns fit, and what stands in them |
 //! | `screen` | a frame and a state drawn, in any size |
 //! | `live` | the terminal: taken over, drawn, given back |
 //!
 //! What it does not do: change anything; `unban` and `ban` are verbs.
 
+mod columns;
 mod frame;
 mod live;
 mod poll;

@@ -34,7 +34,7 @@ pub fn start(
 ) -> std::io::Result<(Receiver<News>, SyncSender<Ask>)> {
     // Two rounds may wait; who looks away from his keyboard for longer misses nothing but history.
     let (sender, receiver) = sync_channel(2);
-    let (asker, asked) = sync_channel(1);
+    let (asker, wishes) = sync_channel(1);
     std::thread::Builder::new().name("poll".into()).spawn(move || {
         let mut last = Instant::now();
         loop {
@@ -52,7 +52,7 @@ pub fn start(
             }
             loop {
                 let left = interval.saturating_sub(began.elapsed());
-                match asked.recv_timeout(left) {
+                match wishes.recv_timeout(left) {
                     Ok(Ask::Explain(subject)) => {
                         let request = Request::Explain { address: subject.clone() };
                         let news = match ask(&socket, &request) {
