@@ -33,6 +33,10 @@ pub enum Kind {
     Ban,
     /// The end of a ban or of a suspicion.
     Unban,
+    /// Somebody is never banned from here on, because an operator said so.
+    Allow,
+    /// That is over.
+    Disallow,
     /// A ban that was not made.
     Refused,
     /// Something was put right that somebody else had changed.
@@ -47,10 +51,12 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order of the reference.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Suspect,
         Self::Ban,
         Self::Unban,
+        Self::Allow,
+        Self::Disallow,
         Self::Refused,
         Self::Healed,
         Self::Guard,
@@ -65,6 +71,8 @@ impl Kind {
             Self::Suspect => "suspect",
             Self::Ban => "ban",
             Self::Unban => "unban",
+            Self::Allow => "allow",
+            Self::Disallow => "disallow",
             Self::Refused => "refused",
             Self::Healed => "healed",
             Self::Guard => "guard",
@@ -193,6 +201,15 @@ impl Entry {
             }
             Notice::Refused { subject, why, .. } => {
                 (Kind::Refused, Some(about(subject, known, words::refusal(why))))
+            }
+            Notice::Allowed(grant) => {
+                let mut about = about(&grant.prefix, &[], grant.comment.clone());
+                about.until = grant.end.map(|end| time(dates.wall(end)));
+                (Kind::Allow, Some(about))
+            }
+            Notice::Disallowed { prefix, ran_out, .. } => {
+                let reason = if *ran_out { "its time is up" } else { "by the operator" };
+                (Kind::Disallow, Some(about(prefix, &[], reason.into())))
             }
             Notice::Healed { .. } => (Kind::Healed, None),
         };

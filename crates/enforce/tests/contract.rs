@@ -103,6 +103,23 @@ fn contract(kind: EnforcerKind) {
     assert_eq!(held(&mut service).len(), 2);
     assert!(matches!(apply(&mut service, vec![block("192.0.2.200", 60)]), Reply::Guarded(_)));
 
+    // Whom an operator allows while it runs: guarded through other facts and another program, until
+    // it is taken back. What is held stays for the ledger to lift.
+    let granted = vec![prefix("192.0.2.32/27"), prefix("2001:db8:3::3")];
+    assert_eq!(service.handle(Request::Allow(granted)), Reply::Done);
+    for request in [Request::Learn(Facts::default()), load()] {
+        let ops = vec![block("192.0.2.33", 60), block("2001:db8:3::/64", 60)];
+        let Reply::Guarded(refused) = apply(&mut service, ops) else { panic!("not guarded") };
+        assert_eq!(refused.len(), 2);
+        assert_eq!(service.handle(request), Reply::Done);
+    }
+    assert!(matches!(apply(&mut service, vec![block("192.0.2.33", 60)]), Reply::Guarded(_)));
+    assert_eq!(service.handle(Request::Allow(Vec::new())), Reply::Done);
+    assert_eq!(apply(&mut service, vec![block("192.0.2.33", 60)]), Reply::Done);
+    let ops = vec![BlockOp::Unblock(prefix("192.0.2.33"))];
+    assert_eq!(apply(&mut service, ops), Reply::Done);
+    assert_eq!(held(&mut service).len(), 2);
+
     // Many at once.
     let many = (0..5_000_u32).map(|n| {
         let addr = std::net::Ipv4Addr::from(0x0a00_0000 + n);

@@ -154,7 +154,13 @@ fn standing(answer: &Value) -> Vec<String> {
     }
     if text(answer, "/state") != "banned" {
         for reason in list(answer, "/why_not") {
-            let label = if text(reason, "/what") == "was-banned" { "before" } else { "to ban" };
+            let label = match text(reason, "/what") {
+                // Said above.
+                "never-banned" => continue,
+                "allowed" => "how   ",
+                "was-banned" => "before",
+                _ => "to ban",
+            };
             lines.push(format!("  {label}  {}", text(reason, "/text")));
         }
     }

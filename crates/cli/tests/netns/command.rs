@@ -26,6 +26,16 @@ fn exit_statuses() {
         ("explain 203.0.113.5", 1, "nothing is known of 203.0.113.5"),
         ("unban 203.0.113.5", 1, "203.0.113.5 is neither banned nor a suspect"),
         ("ban 127.0.0.1", 1, "loopback"),
+        ("why-not 203.0.113.5", 0, "nothing has been seen of it"),
+        ("history", 0, "by the operator"),
+        ("allow", 0, "nobody is allowed"),
+        ("allow 203.0.113.5", 0, "allowed 203.0.113.5 for ever"),
+        ("why-not 203.0.113.5", 0, "vauban disallow 203.0.113.5"),
+        ("ban 203.0.113.5", 1, "allowed by the operator"),
+        ("disallow 203.0.113.5", 0, "no longer allowed: 203.0.113.5"),
+        ("disallow 203.0.113.5", 1, "203.0.113.5 is not allowed"),
+        ("export --format list", 0, ""),
+        ("import /nowhere", 66, "/nowhere"),
         ("ban nobody", 2, "nobody"),
         ("ban 203.0.113.5 --for 5", 2, "5"),
         ("ban 203.0.113.5 --for 0s", 2, ""),
@@ -40,7 +50,7 @@ fn exit_statuses() {
     }
     let help = vauban("--help").success();
     for status in
-        ["0 done", "1 the", "2 wrong", "65 a", "66 a", "69 no", "70 some", "77 not", "78 the"]
+        ["0 done", "1 the", "2 wrong", "65 some", "66 the", "69 no", "70 some", "77 not", "78 the"]
     {
         assert!(help.contains(status), "{help}");
     }
@@ -51,7 +61,19 @@ fn exit_statuses() {
 fn no_daemon_answers() {
     let lab = Lab::pair();
     let nowhere = lab.folder().join("nowhere").display().to_string();
-    for line in ["status", "suspects", "bans", "ban 203.0.113.5", "unban --all", "explain ::1"] {
+    for line in [
+        "status",
+        "suspects",
+        "bans",
+        "ban 203.0.113.5",
+        "unban --all",
+        "explain ::1",
+        "why-not ::1",
+        "history",
+        "allow",
+        "disallow ::1",
+        "export",
+    ] {
         let done = verb_at(&nowhere, line);
         assert_eq!(done.code, Some(69), "{line}: {done:?}");
         assert!(done.err.contains("no daemon answers"), "{line}: {done:?}");

@@ -75,5 +75,5 @@ mod scans;
 mod store_faults;
 mod suspects;
 mod torture;
-mod zones;
 mod watching;
+mod zones;

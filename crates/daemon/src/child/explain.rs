@@ -201,7 +201,7 @@ impl Core {
             return vec![Reason::new("banned", text)];
         }
         if let Some(member) = found.never {
-            reasons.push(self.never_banned(found.address, member));
+            reasons.push(self.never_banned(member));
         } else {
             reasons.extend(self.missing_to_ban(found));
         }
@@ -220,15 +220,19 @@ impl Core {
         reasons
     }
 
-    fn never_banned(&self, address: IpAddr, member: &Member) -> Reason {
+    fn never_banned(&self, member: &Member) -> Reason {
         let Member { prefix, because } = member;
-        match (because, self.grant_of(address)) {
+        let granted = self.engine.grants().find(|grant| grant.prefix == *prefix);
+        match (because, granted) {
             (Because::Granted(_), Some(grant)) => {
                 let until = grant
                     .remaining(self.clock.now())
                     .map_or_else(String::new, |left| format!(" for {} more", span(left)));
+                let comment = if grant.comment.is_empty() { "" } else { ": " };
                 let text = format!(
-                    "{prefix} is {because}{until}; vauban disallow {prefix} takes that back"
+                    "{prefix} is allowed by the operator{until}{comment}{}; vauban disallow {prefix} takes \
+                     that back",
+                    grant.comment
                 );
                 Reason::new("allowed", text)
             }

@@ -21,7 +21,8 @@ struct Outcome {
     /// Whom it covers; as it was written, if nobody can say.
     subject: String,
     /// `banned`, `already`, `refused` or `invalid`.
-    outcome: &'static str,
+    #[serde(rename = "outcome")]
+    kind: &'static str,
     /// Why not; empty if it was banned.
     why: String,
 }
@@ -51,10 +52,10 @@ impl Core {
                 refused.insert(subject, words::refusal(&why));
             }
         }
-        for outcome in outcomes.iter_mut().filter(|outcome| outcome.outcome == "banned") {
+        for outcome in outcomes.iter_mut().filter(|outcome| outcome.kind == "banned") {
             let why = outcome.subject.parse().ok().and_then(|subject| refused.remove(&subject));
             if let Some(why) = why {
-                outcome.outcome = "refused";
+                outcome.kind = "refused";
                 outcome.why = why;
             }
         }
@@ -67,7 +68,7 @@ impl Core {
 
     fn import_one(&mut self, entry: Imported, dry_run: bool) -> Outcome {
         let Imported { subject: text, for_ms, forever, reason } = entry;
-        let not = |subject: String, outcome, why| Outcome { subject, outcome, why };
+        let not = |subject: String, kind, why| Outcome { subject, kind, why };
         let asked: Prefix = match text.parse() {
             Ok(prefix) => prefix,
             Err(error) => {
@@ -92,6 +93,6 @@ impl Core {
             let command = Command::Ban { subject: asked, length, reason };
             self.engine.handle(Event { at: self.clock.now(), kind: EventKind::Command(command) });
         }
-        Outcome { subject: subject.to_string(), outcome: "banned", why: String::new() }
+        Outcome { subject: subject.to_string(), kind: "banned", why: String::new() }
     }
 }

@@ -35,6 +35,8 @@ impl Kind {
             Self::Suspect => "03f0da2f17894005898cdf5251118f0d",
             Self::Ban => "ead2790653d5407b98d9676fde068dcf",
             Self::Unban => "87c77f9505114b0da64c19da5f62c662",
+            Self::Allow => "92536b3206944c9196050dba5febd632",
+            Self::Disallow => "531460d79ee14fbba717f191b994146e",
             Self::Refused => "4390f8ee66fe49b685cdff1a7e52d85e",
             Self::Healed => "4b3aaa6768354b45b67f7881589c6cf1",
             Self::Guard => "1e6f1f2107a04262bcdcb5a3c8f179d7",
@@ -49,7 +51,7 @@ impl Kind {
         match self {
             Self::Trouble => 3,
             Self::Healed | Self::Guard => 4,
-            Self::Ban | Self::Refused => 5,
+            Self::Ban | Self::Refused | Self::Allow | Self::Disallow => 5,
             Self::Suspect | Self::Unban | Self::Notice => 6,
         }
     }

@@ -85,11 +85,11 @@ pub(super) fn remove(change: &Transaction<'_>, prefix: &Prefix) -> Result<()> {
     statement.execute(params![octets.bytes(), prefix.len()]).map(drop)
 }
 
+/// A grant, and how much is left of it; `None` without end.
+type Held = (StoredGrant, Option<Duration>);
+
 /// What of them still holds, with how much is left of each, and how many can't be read.
-pub(super) fn load(
-    db: &Connection,
-    now: &Now,
-) -> Result<(Vec<(StoredGrant, Option<Duration>)>, usize)> {
+pub(super) fn load(db: &Connection, now: &Now) -> Result<(Vec<Held>, usize)> {
     let (all, unreadable) = all(db)?;
     let with_left = all.into_iter().map(|grant| {
         let left = remaining(&grant.times, now);

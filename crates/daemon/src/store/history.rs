@@ -111,9 +111,9 @@ impl Store {
                 State::Unclear => continue,
             };
             let Some(mut ban) = row.ban else { continue };
-            let (evidence, lost) = rows::evidence(&self.db, row.id)?;
+            let (evidence, unreadable) = rows::evidence(&self.db, row.id)?;
             ban.evidence = evidence;
-            ban.not_kept = ban.not_kept.saturating_add(lost);
+            ban.not_kept = ban.not_kept.saturating_add(unreadable);
             page.entries.push(Entry { ban, ended });
         }
         Ok(page)

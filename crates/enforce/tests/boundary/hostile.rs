@@ -6,8 +6,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use vauban_enforce::boundary::wire::{LONGEST, MOST_OPS, read_frame};
+use vauban_enforce::boundary::wire::{LONGEST, MOST_OPS, most_ops, read_frame, read_question};
 use vauban_enforce::boundary::{Ask, Said, VERSION};
+use vauban_engine::Prefix;
+use vauban_engine::grants::MOST_GRANTS;
 use vauban_engine::output::{Batch, Block, BlockOp};
 
 use super::values::{ask, asks, frames, said, saids};
@@ -149,6 +151,21 @@ fn another_version_and_an_unknown_kind_are_refused() {
     for said in saids().iter().filter(|said| said.write()[5] >= 128) {
         assert!(Ask::read(&said.write()[4..]).is_err(), "{said:?}");
     }
+}
+
+/// Whom operators allow: as many as the engine keeps are read, and one more is refused unread.
+#[test]
+fn no_more_are_allowed_than_the_engine_keeps() {
+    let granted: Vec<_> = (0..=u32::try_from(MOST_GRANTS).unwrap())
+        .map(|n| Prefix::host(std::net::Ipv4Addr::from(0x0a00_0000 + n).into()))
+        .collect();
+    let most = Ask::Allow(granted[..MOST_GRANTS].to_vec()).write();
+    assert!(matches!(Ask::read(&most[4..]), Ok(Ask::Allow(read)) if read.len() == MOST_GRANTS));
+    // It fits a question, however few bans there may be.
+    assert!(read_question(&mut most.as_slice(), most_ops(0)).unwrap().is_some());
+    let more = Ask::Allow(granted).write();
+    let error = Ask::read(&more[4..]).unwrap_err().to_string();
+    assert!(error.contains("too many"), "{error}");
 }
 
 /// A batch that the child sends always fits, and is always taken.

@@ -149,7 +149,9 @@ impl Tally {
         }
         match (wrong.len(), refused.len()) {
             (0, 0) => Ok(()),
+            (0, 1) => Err(Trouble::No(format!("{name}: one was refused"))),
             (0, some) => Err(Trouble::No(format!("{name}: {some} were refused"))),
+            (1, _) => Err(Trouble::Data(format!("{name}: one line is wrong"))),
             (some, _) => Err(Trouble::Data(format!("{name}: {some} lines are wrong"))),
         }
     }

@@ -49,7 +49,7 @@ fn pages(mut command: Command) -> io::Result<Vec<(String, String)>> {
 fn main_page(command: &Command, verbs: &[Command]) -> io::Result<String> {
     let line = |verb: &Command| {
         let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
-        format!(".TP\n.BR vauban\\-{} (1)\n{}\n", verb.get_name(), plain(&about))
+        format!(".TP\n.BR vauban\\-{} (1)\n{}\n", plain(verb.get_name()), plain(&about))
     };
     let commands = verbs.iter().map(line).collect::<Vec<_>>().concat();
     Ok([

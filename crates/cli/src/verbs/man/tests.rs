@@ -20,9 +20,10 @@ fn every_verb_that_is_listed_has_a_page_and_a_line_in_the_first() {
         command.get_subcommands().partition(|verb| verb.is_hide_set());
     for verb in &listed {
         let page = &pages[&format!("vauban-{}.1", verb.get_name())];
-        let usage = format!(".SH SYNOPSIS\nvauban {}", verb.get_name());
+        let name = verb.get_name().replace('-', "\\-");
+        let usage = format!(".SH SYNOPSIS\nvauban {name}");
         assert!(page.contains(&usage), "{page}");
-        let line = format!("\n.BR vauban\\-{} (1)\n", verb.get_name());
+        let line = format!("\n.BR vauban\\-{name} (1)\n");
         assert!(pages["vauban.1"].contains(&line), "{}", verb.get_name());
     }
     assert_eq!(pages.len(), listed.len() + 2);
