@@ -127,7 +127,7 @@ pub fn run(json: bool, config: Option<PathBuf>, socket: Option<PathBuf>) -> Resu
     let host = Host::real();
     let options = Options { config, ..Options::default() };
     let configured = vauban_daemon::run::configure(&options)
-        .map(|configured| (configured.config, configured.file))
+        .map(|configured| (configured.config, configured.configuration.file))
         .map_err(|error| error.to_string());
     let config = configured.as_ref().map(|(config, _)| config.clone()).unwrap_or_default();
     let socket = socket.unwrap_or_else(|| config.control.socket.clone());
