@@ -334,6 +334,10 @@ booted() {
     check "its calls to the kernel are filtered" says '^Seccomp:.*2$' cat "/proc/$(main_pid)/status"
     check "state is still its user's" has 700 vauban vauban /var/lib/vauban
     check "it bans" vauban ban 192.0.2.7 --for 1h
+    check "the journal has the ban with its fields" soon says '"VAUBAN_SUBJECT":"192\.0\.2\.7"' \
+        journalctl --no-pager -o json -u vauban VAUBAN_KIND=ban
+    check "and has it once" says '^1$' eval 'journalctl --no-pager -o cat | grep -c "Ban 192.0.2.7"'
+    check "doctor finds no trouble" vauban doctor
 
     nft flush ruleset
     check "its table comes back after a flush" soon nft list table inet vauban

@@ -7,7 +7,7 @@ use vauban_engine::{Notice, Timestamp};
 
 use crate::clock::Dates;
 use crate::control::view::time;
-use crate::decision::rests_on;
+use crate::entry::rests_on;
 use crate::paint::{ALERT, FAINT, GOOD, WARN, paint};
 use crate::words;
 

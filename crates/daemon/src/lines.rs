@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use vauban_config::LogFormat;
 
-use crate::decision::Entry;
+use crate::entry::Entry;
 use crate::journal::{self, Journal, Sent};
 use crate::{announce, clock};
 

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::decision::Entry;
+use crate::entry::Entry;
 
 /// Entries kept: more than a screen shows. At some hundred bytes each, half a kilobyte with all its
 /// ports, 32 KiB.

@@ -15,7 +15,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 
-use crate::decision::{Entry, Kind};
+use crate::entry::{Entry, Kind};
 
 /// Where the journal listens.
 const SOCKET: &str = "/run/systemd/journal/socket";

@@ -5,7 +5,7 @@ use std::net::Shutdown;
 use std::path::PathBuf;
 
 use super::*;
-use crate::decision::About;
+use crate::entry::About;
 
 fn ban() -> Entry {
     Entry {

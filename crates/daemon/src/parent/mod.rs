@@ -34,7 +34,7 @@ use self::offspring::Offspring;
 use self::watch::Watching;
 use crate::clock;
 use crate::control::server::Address;
-use crate::decision::Entry;
+use crate::entry::Entry;
 use crate::lines::{Lines, Relay};
 use crate::only::Only;
 use crate::run::{Configured, Options, RunError};

@@ -16,9 +16,9 @@ pub(super) fn check(patient: &Patient<'_>) -> Vec<Finding> {
             ];
         }
     };
-    let found = match file {
-        Some(file) => Finding::ok(WHAT, format!("{} is right", file.display())),
-        None => Finding::ok(WHAT, "there is none: the defaults hold"),
+    let found = match file.as_str() {
+        "" => Finding::ok(WHAT, "there is none: the defaults hold"),
+        file => Finding::ok(WHAT, format!("{file} is right")),
     };
     let mut findings = vec![found];
     if config.policy.enforcement == Enforcement::DryRun {

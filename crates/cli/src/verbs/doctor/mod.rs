@@ -114,7 +114,7 @@ impl Check {
 struct Patient<'a> {
     host: &'a Host,
     /// The configuration, or its errors.
-    configured: Result<(Config, Option<PathBuf>), String>,
+    configured: Result<(Config, String), String>,
     /// The configuration, or the defaults where it has errors.
     config: Config,
     /// The daemon's answer to `status`, or why there is none.

@@ -39,7 +39,7 @@ fn patient(host: &Host) -> Patient<'_> {
     };
     Patient {
         host,
-        configured: Ok((config.clone(), None)),
+        configured: Ok((config.clone(), String::new())),
         config,
         status: Err(Trouble::Unavailable("no daemon answers".into())),
         root: true,

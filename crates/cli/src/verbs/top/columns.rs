@@ -1,6 +1,6 @@
 //! The columns of the table: which there are, which fit, and what stands in them.
 
-use vauban_daemon::decision::MOST_PORTS;
+use vauban_daemon::entry::MOST_PORTS;
 
 use super::frame::{Frame, Row, short};
 
