@@ -342,7 +342,7 @@ impl Core {
             "never-banned"
         } else if suspect_for.is_some() {
             "suspect"
-        } else if dossier.as_ref().is_some_and(|dossier| dossier.is_of_protected()) {
+        } else if dossier.as_ref().is_some_and(Dossier::is_of_protected) {
             "watched"
         } else if dossier.is_some() {
             "only-watched"
