@@ -100,17 +100,19 @@ impl Zones {
     pub(crate) fn finish(&self) -> (model::Zones, Vec<(usize, Problem)>) {
         let mut zones = Vec::new();
         let mut problems = Vec::new();
-        let mut claimed: BTreeMap<&Pattern, &ZoneName> = BTreeMap::new();
+        let mut claimed: BTreeMap<&Pattern, (&Place, &ZoneName)> = BTreeMap::new();
         for (name, parts) in &self.0 {
             let (zone, mut wrong) = parts.finish(name);
             zones.extend(zone);
             problems.append(&mut wrong);
             let own = parts.interfaces.iter().filter_map(|(_, read)| read.as_ref()).flatten();
             for (place, pattern) in own {
-                if let Some(other) = claimed.insert(pattern, name).filter(|other| *other != name) {
-                    let problem = twice(pattern, other, name, place);
-                    problems.push((place.file, problem));
-                }
+                let Some(other) = claimed.insert(pattern, (place, name)) else { continue };
+                // Where it was said for the second time.
+                let mut both = [other, (place, name)];
+                both.sort_unstable();
+                let [(_, first), (place, second)] = both;
+                problems.push((place.file, twice(pattern, first, second, place)));
             }
         }
         problems.extend(self.clashing_defaults(&claimed));
@@ -119,7 +121,10 @@ impl Zones {
 
     /// Interfaces that another zone names and that belong to a zone of a known name without anybody's
     /// word: the one who wrote them means what he wrote, so that zone must say what is left.
-    fn clashing_defaults(&self, claimed: &BTreeMap<&Pattern, &ZoneName>) -> Vec<(usize, Problem)> {
+    fn clashing_defaults(
+        &self,
+        claimed: &BTreeMap<&Pattern, (&Place, &ZoneName)>,
+    ) -> Vec<(usize, Problem)> {
         let mut problems = Vec::new();
         for (name, parts) in &self.0 {
             let defaults = known(name).map_or(&[][..], |known| known.interfaces);
@@ -127,17 +132,11 @@ impl Zones {
                 continue;
             }
             for pattern in defaults.iter().filter_map(|text| text.parse::<Pattern>().ok()) {
-                let Some(other) = claimed.get(&pattern) else { continue };
-                let place = self.place_of(other, &pattern).unwrap_or(parts.place);
-                problems.push((place.file, twice(&pattern, name, other, &place)));
+                let Some((place, other)) = claimed.get(&pattern) else { continue };
+                problems.push((place.file, twice(&pattern, name, other, place)));
             }
         }
         problems
-    }
-
-    fn place_of(&self, name: &ZoneName, pattern: &Pattern) -> Option<Place> {
-        let (_, read) = self.0.get(name)?.interfaces.as_ref()?;
-        read.as_ref()?.iter().find(|(_, own)| own == pattern).map(|(place, _)| *place)
     }
 }
 

@@ -22,6 +22,7 @@ use vauban_enforce::program::prefix;
 use vauban_engine::event::{Facts, Stage};
 use vauban_engine::flags::Shape;
 use vauban_engine::trigger::{Rules, Watched};
+use vauban_engine::zone::{Mode, Zone, Zones};
 use vauban_engine::{Policy, Port, Timestamp};
 
 fn stage(text: &str) -> Stage {
@@ -120,6 +121,45 @@ fn thousands_of_mixed_probes() {
         let count = expected.iter().filter(|(.., s)| *s == stage).count();
         assert!(count > 50, "only {count} probes at {stage:?}");
     }
+}
+
+/// What is a probe where this host is protected is one where it is only watched, and nothing else is;
+/// it is copied each time, and no set holds anything of it.
+#[test]
+#[ignore = "needs root"]
+fn a_watched_zone_takes_the_same_packets_for_probes() {
+    let watching = |pattern: &str| {
+        let zone = Zone {
+            name: "lan".parse().unwrap(),
+            mode: Mode::Watch,
+            interfaces: vec![pattern.parse().unwrap()],
+            comment: None,
+        };
+        Policy { zones: Zones(vec![zone]), ..Policy::default() }
+    };
+    let everything = |lab: &mut Lab| -> Vec<(Ipv4Addr, Port, String)> {
+        for flags in 0..=u8::MAX {
+            let source = Ipv4Addr::new(198, 18, 1, flags);
+            lab.send(&Sent { flags, ..Sent::tcp(source, 81) });
+        }
+        for port in [546, 1900, 33_434, 40_000] {
+            lab.send(&Sent::udp(Ipv4Addr::new(198, 18, 2, 1), port));
+        }
+        lab.copies().into_iter().map(|copy| (copy.source, copy.port, copy.prefix)).collect()
+    };
+    let protected = everything(&mut Lab::new(&Policy::default()));
+    assert!(protected.len() > 50, "{}", protected.len());
+    for pattern in ["k0", "k*"] {
+        let mut lab = Lab::new(&watching(pattern));
+        let watched = everything(&mut lab);
+        let without = |all: &[(Ipv4Addr, Port, String)]| {
+            all.iter().map(|(source, port, _)| (*source, *port)).collect::<Vec<_>>()
+        };
+        assert_eq!(without(&watched), without(&protected), "{pattern}");
+        assert!(watched.iter().all(|(.., prefix)| prefix == "vauban watch lan"), "{watched:?}");
+    }
+    // Another interface's zone changes nothing here.
+    assert_eq!(everything(&mut Lab::new(&watching("k1*"))), protected);
 }
 
 /// The window of 60 s and all times with it, forty times as fast.

@@ -95,7 +95,7 @@ fn zones() {
     let mut policy = Policy::default();
     policy.zones = Zones(vec![
         zone("cams", Mode::Ignore, &["eth2", "vlan3*"]),
-        zone("lan", Mode::Watch, &["eth1", "br-*", "my+nic.7@x"]),
+        zone("lan", Mode::Watch, &["eth1", "br-*", "my+nic.7"]),
         zone("uplink-2", Mode::Protect, &["br-uplink", "vlan30*"]),
     ]);
     check("zones.nft", &render(&policy, &host()));

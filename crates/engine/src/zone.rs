@@ -133,9 +133,10 @@ impl FromStr for Pattern {
 
     fn from_str(text: &str) -> Result<Self, NoPattern> {
         let name = text.strip_suffix('*').unwrap_or(text);
-        // `dev_valid_name` (net/core/dev.c) refuses blanks, `/` and `:`; what else is refused could
-        // not be written in the kernel program's text.
-        let odd = |c: &char| !c.is_ascii_graphic() || matches!(c, '/' | ':' | '"' | '\\' | '*');
+        // `dev_valid_name` (net/core/dev.c) refuses blanks, `/` and `:`. ip(8) shows the other end of
+        // a link behind an `@`. What else is refused could not be written in the kernel program.
+        let odd =
+            |c: &char| !c.is_ascii_graphic() || matches!(c, '/' | ':' | '@' | '"' | '\\' | '*');
         if name.is_empty() {
             Err(NoPattern::Empty)
         } else if let Some(odd) = name.chars().find(odd) {
@@ -252,6 +253,7 @@ mod tests {
             ("*", NoPattern::Empty),
             ("enx0123456789abc", NoPattern::TooLong),
             ("eth0:1", NoPattern::Character(':')),
+            ("eth0@if5", NoPattern::Character('@')),
             ("e*h", NoPattern::Character('*')),
             ("e**", NoPattern::Character('*')),
             ("a b", NoPattern::Character(' ')),

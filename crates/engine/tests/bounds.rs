@@ -14,6 +14,7 @@ use vauban_engine::event::{Checksum, Contact, Event, EventKind, Guess, Probe};
 use vauban_engine::flags::TcpFlags;
 use vauban_engine::output::{Notice, Output};
 use vauban_engine::policy::Unproven;
+use vauban_engine::zone::{Mode, Zone, Zones};
 use vauban_engine::{Engine, Policy, Port, Timestamp};
 
 fn probe(source: IpAddr, port: Port) -> EventKind {
@@ -173,4 +174,59 @@ fn one_source_that_proves_everything_keeps_bounded_evidence() {
         assert!(dossier.evidence.iter().all(|item| item.said.len() <= Contact::KEPT));
         assert!(dossier.proven.len() <= 16 && dossier.decoys == 65_535);
     }
+}
+
+/// The zones that are only watched share the room of one detector, and a noisy one takes none of
+/// another one's.
+#[test]
+fn a_flood_in_a_watched_zone_stays_within_its_bounds_and_hides_nobody_elsewhere() {
+    let zone = |name: &str| Zone {
+        name: name.parse().unwrap(),
+        mode: Mode::Watch,
+        interfaces: Vec::new(),
+        comment: None,
+    };
+    let mut policy = hasty();
+    policy.zones = Zones(["a", "b", "c"].map(zone).to_vec());
+    let mut engine = Engine::new(policy.clone());
+    let seen_in = |name: &str, source: IpAddr, port: u16| match probe(source, Port::tcp(port)) {
+        EventKind::Probe(seen) => {
+            EventKind::Probe(Probe { zone: Some(name.parse().unwrap()), ..seen })
+        }
+        other => other,
+    };
+    let scanner = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 9));
+    let mut at = Timestamp::from_secs(1);
+    for (index, port) in (0..30_000_u64).zip((1..=65_535_u16).cycle()) {
+        at = Timestamp(at.0 + 1_000);
+        let random = mixed(index).to_be_bytes();
+        let source = IpAddr::V4(Ipv4Addr::new(10, random[0], random[1], random[2]));
+        engine.handle(Event { at, kind: seen_in("a", source, port) });
+        if index % 10_000 == 0 {
+            let port = 81 + u16::try_from(index / 10_000).unwrap();
+            engine.handle(Event { at, kind: seen_in("b", scanner, port) });
+        }
+    }
+    stays_within_its_bounds(&engine);
+    let mut in_b = Vec::new();
+    while let Some(output) = engine.poll_output() {
+        match output {
+            Output::Announce(Notice::Suspected { subject, zone: Some(zone), .. })
+                if zone.as_str() == "b" =>
+            {
+                in_b.push(subject.to_string());
+            }
+            Output::Announce(Notice::Suspected { zone: Some(_), .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(in_b, ["192.0.2.9"]);
+    // More zones, smaller shares; a zone that is watched no more is forgotten.
+    policy.zones.0.extend(["d", "e", "f", "g"].map(zone));
+    policy.zones.0.remove(1);
+    engine.handle(Event { at, kind: EventKind::Policy(Box::new(policy)) });
+    stays_within_its_bounds(&engine);
+    let sighted = engine.sighted();
+    let zones = sighted.iter().flat_map(|(_, dossier)| &dossier.sightings);
+    assert!(zones.into_iter().all(|seen| seen.zone.as_str() == "a"));
 }
