@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use vauban_config::duration;
-use vauban_engine::Protocol;
 use vauban_engine::evidence::{Cause, Evidence, Excuse, Meaning};
 use vauban_engine::ledger::{Ban, Origin};
 use vauban_engine::net::Port;
 use vauban_engine::output::Refusal;
 use vauban_engine::policy::{Enforcement, Policy, Unproven};
+use vauban_engine::{Class, Protocol};
 
 use vauban_sys::sandbox::Entered;
 
@@ -93,12 +93,15 @@ pub fn reason(ban: &Ban, policy: &Policy) -> String {
 pub fn scan_kind<'a>(evidence: impl IntoIterator<Item = &'a Evidence>) -> String {
     let mut names: Vec<String> = Vec::new();
     for item in evidence {
-        let name = match (item.meaning, item.port.protocol) {
-            (Meaning::Proven { .. } | Meaning::ProvenTrap | Meaning::Excused(_), _) => {
-                "connect".to_owned()
-            }
-            (_, Protocol::Udp) => "UDP".to_owned(),
-            (_, Protocol::Tcp) => item
+        let name = match Class::of_evidence(item) {
+            Class::Connect => "connect".to_owned(),
+            Class::Udp => "UDP".to_owned(),
+            Class::Syn
+            | Class::Fin
+            | Class::Null
+            | Class::Xmas
+            | Class::OddFlags
+            | Class::Mixed => item
                 .flags
                 .scan_name()
                 .map_or_else(|| format!("odd-flag ({})", item.flags), str::to_owned),

@@ -22,6 +22,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod class;
 pub mod detect;
 pub mod engine;
 pub mod event;
@@ -38,6 +39,7 @@ pub mod policy;
 pub mod time;
 pub mod trigger;
 
+pub use class::Class;
 pub use engine::Engine;
 pub use event::{Command, Contact, Event, EventKind, Facts, Guess, Probe};
 pub use net::{Port, Prefix, Protocol};
