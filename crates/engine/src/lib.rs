@@ -36,6 +36,7 @@ pub mod never;
 pub mod output;
 pub mod plan;
 pub mod policy;
+pub mod program;
 pub mod time;
 pub mod trigger;
 

@@ -9,9 +9,10 @@
 
 use crate::event::{Probe, Stage};
 use crate::net::{Port, Protocol};
-use crate::policy::{Policy, Trigger};
+use crate::policy::{Exclude, Policy, Trigger};
 use crate::time::Timestamp;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 /// Which probes feed the trigger, and how much.
 #[derive(Clone, Debug)]
@@ -20,11 +21,14 @@ pub struct Rules {
     traps: Vec<Port>,
     traceroute: core::ops::RangeInclusive<u16>,
     ephemeral: core::ops::RangeInclusive<u16>,
+    exclude: Exclude,
 }
 
 /// What a probe is to the trigger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
+    /// No probe at all: no decoy is played for its port or its source.
+    Excluded,
     /// Never feeds it.
     None,
     /// Feeds it by one, if the port is new.
@@ -44,13 +48,23 @@ impl Rules {
             traps: policy.traps.clone(),
             traceroute: policy.kernel.traceroute.clone(),
             ephemeral,
+            exclude: policy.decoy.exclude.clone(),
         }
+    }
+
+    /// Whether packets from this source to this port are no probes, as the operator has it.
+    #[must_use]
+    pub fn excludes(&self, source: IpAddr, port: Port) -> bool {
+        self.exclude.ports.contains(&port)
+            || self.exclude.sources.iter().any(|prefix| prefix.contains(source))
     }
 
     /// What this probe is to the trigger, whoever sent it.
     #[must_use]
     pub fn weigh(&self, probe: &Probe) -> Weight {
-        if probe.is_impossible() {
+        if self.excludes(probe.source, probe.port) {
+            Weight::Excluded
+        } else if probe.is_impossible() {
             Weight::Impossible
         } else if self.traps.contains(&probe.port) {
             Weight::Trap
@@ -132,13 +146,16 @@ impl Watched {
     /// Takes note of a probe.
     pub fn step(&mut self, rules: &Rules, now: Timestamp, probe: &Probe) -> Step {
         let weight = rules.weigh(probe);
+        if weight == Weight::Excluded {
+            return Step { stage: Stage::Below, counted: false };
+        }
         if self.suspect_until(now).is_some() {
             self.suspect(rules, now);
             let strong = matches!(weight, Weight::Impossible | Weight::Trap);
             return Step { stage: Stage::Suspect, counted: strong };
         }
         let tried = match weight {
-            Weight::None => Tried::Before,
+            Weight::Excluded | Weight::None => Tried::Before,
             Weight::One => self.tries(rules, now, probe.port),
             Weight::Impossible | Weight::Trap => Tried::TooMany,
         };
