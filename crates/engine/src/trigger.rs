@@ -8,6 +8,7 @@
 //! copies.
 
 use crate::event::{Probe, Stage};
+use crate::flags::{Shape, TcpFlags};
 use crate::net::{Port, Protocol};
 use crate::policy::{Exclude, Policy, Trigger};
 use crate::time::Timestamp;
@@ -62,13 +63,19 @@ impl Rules {
     /// What this probe is to the trigger, whoever sent it.
     #[must_use]
     pub fn weigh(&self, probe: &Probe) -> Weight {
-        if self.excludes(probe.source, probe.port) {
+        self.weigh_headers(probe.source, probe.port, probe.flags)
+    }
+
+    /// The same, by what the kernel program knows of a packet.
+    #[must_use]
+    pub fn weigh_headers(&self, source: IpAddr, port: Port, flags: TcpFlags) -> Weight {
+        if self.excludes(source, port) {
             Weight::Excluded
-        } else if probe.is_impossible() {
+        } else if port.protocol == Protocol::Tcp && flags.shape() == Shape::Impossible {
             Weight::Impossible
-        } else if self.traps.contains(&probe.port) {
+        } else if self.traps.contains(&port) {
             Weight::Trap
-        } else if probe.port.protocol == Protocol::Udp && self.may_be_answer(probe) {
+        } else if port.protocol == Protocol::Udp && self.may_be_answer(port.number) {
             Weight::None
         } else {
             Weight::One
@@ -78,8 +85,7 @@ impl Rules {
     /// Whether a UDP packet may be traceroute's, or a late answer to something this host asked from
     /// a port of its ephemeral range. Answers to what was asked from other ports are known to the
     /// kernel program, which saw the question leave; it makes no copy of them.
-    fn may_be_answer(&self, probe: &Probe) -> bool {
-        let port = probe.port.number;
+    fn may_be_answer(&self, port: u16) -> bool {
         self.traceroute.contains(&port) || self.ephemeral.contains(&port)
     }
 }
@@ -145,7 +151,11 @@ impl Watched {
 
     /// Takes note of a probe.
     pub fn step(&mut self, rules: &Rules, now: Timestamp, probe: &Probe) -> Step {
-        let weight = rules.weigh(probe);
+        self.take(rules, now, probe.port, rules.weigh(probe))
+    }
+
+    /// Takes note of a probe to `port` that weighs so much.
+    pub fn take(&mut self, rules: &Rules, now: Timestamp, port: Port, weight: Weight) -> Step {
         if weight == Weight::Excluded {
             return Step { stage: Stage::Below, counted: false };
         }
@@ -156,7 +166,7 @@ impl Watched {
         }
         let tried = match weight {
             Weight::Excluded | Weight::None => Tried::Before,
-            Weight::One => self.tries(rules, now, probe.port),
+            Weight::One => self.tries(rules, now, port),
             Weight::Impossible | Weight::Trap => Tried::TooMany,
         };
         if tried == Tried::TooMany {

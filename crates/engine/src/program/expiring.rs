@@ -39,6 +39,28 @@ impl<K: Ord + Copy> Expiring<K> {
         self.by_time.insert((until, key));
     }
 
+    /// Puts an element in. One that is there keeps its time.
+    pub fn add(&mut self, now: Timestamp, key: K) {
+        if !self.contains(now, &key) {
+            self.update(now, key);
+        }
+    }
+
+    /// Takes an element out, or all.
+    pub fn remove(&mut self, key: Option<&K>) {
+        match key {
+            Some(key) => {
+                if let Some(until) = self.until.remove(key) {
+                    self.by_time.remove(&(until, *key));
+                }
+            }
+            None => {
+                self.until.clear();
+                self.by_time.clear();
+            }
+        }
+    }
+
     /// Whether it holds this element.
     pub fn contains(&self, now: Timestamp, key: &K) -> bool {
         self.until.get(key).is_some_and(|until| *until > now)

@@ -2,29 +2,31 @@
 //!
 //! `enforce` renders the nftables program; this is what it means: given a packet's headers and what
 //! this host is, does the packet pass, is it a probe, is it what may prove a suspect's address? What
-//! a probe then does to its source is [`crate::trigger`]'s. A replay, which has no kernel, asks
+//! a probe does to its source is [`crate::trigger`]'s, which is asked here. A replay, which has no kernel, asks
 //! nobody else, and a test sends the same packets through both and compares.
 //!
-//! What it does not model: limits on copies and decoys, full kernel sets, IPsec, packets that are
-//! forwarded, and what the host's own filter does behind the program. Who has a socket, and who is a
-//! suspect or banned, is told by the caller.
+//! What it does not model: limits on copies and decoys, that a full set makes a suspect of whoever
+//! probes, IPsec, packets that are forwarded, and what the host's own filter does behind the
+//! program. Who has a socket, and who is banned, is told by the caller.
 
 use core::net::IpAddr;
 use core::time::Duration;
 
 use alloc::vec::Vec;
 
-use crate::event::Facts;
+use crate::event::{Facts, Stage};
 use crate::flags::{Shape, TcpFlags};
 use crate::net::{Port, Prefix, Protocol};
 use crate::never::NeverSet;
 use crate::policy::{Enforcement, Policy, Unproven};
 use crate::time::Timestamp;
-use crate::trigger::{FIRST_USER_PORT, Rules};
+use crate::trigger::{FIRST_USER_PORT, Rules, Weight};
 
 mod expiring;
+mod sources;
 
-use self::expiring::Expiring;
+pub use self::expiring::Expiring;
+use self::sources::Sources;
 
 /// Questions remembered at a time. When more are asked, late answers to further ones count as
 /// probes; only servers that answer from a port above 1023 can be made to fill it.
@@ -81,17 +83,6 @@ pub enum What {
     Other,
 }
 
-/// What the kernel's sets say of a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Nothing that the rules below ask for.
-    Unknown,
-    /// A suspect.
-    Suspect,
-    /// Banned.
-    Banned,
-}
-
 /// What the program makes of a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -105,8 +96,8 @@ pub enum Fate {
     Banned,
     /// Dropped, since it hides what it is.
     Hidden,
-    /// A probe: the trigger counts it.
-    Probe,
+    /// A probe, and what the trigger made of it; `None` where there was no room to count.
+    Probe(Option<Stage>),
     /// A suspect's acknowledgement that no socket owns: it may answer a decoy.
     Contact,
 }
@@ -123,6 +114,7 @@ pub struct Program {
     recent: Expiring<(IpAddr, Port)>,
     /// To whom, to which port, from which port.
     asked: Expiring<(IpAddr, u16, u16)>,
+    sources: Sources,
 }
 
 impl Program {
@@ -139,15 +131,33 @@ impl Program {
             enforcement: policy.enforcement,
             recent: Expiring::new(RECENT, size(ALL_PORTS)),
             asked: Expiring::new(ANSWERED_WITHIN, size(MOST_ASKED)),
+            sources: Sources::new(&policy.trigger, size(policy.kernel.sources)),
         }
     }
 
     /// Takes these addresses for the host's own, too: a capture may be of many hosts, or of one
     /// whose addresses nobody has listed. They are not in the never-ban set by this.
-    #[must_use]
-    pub fn with_home(mut self, home: &[Prefix]) -> Self {
+    pub fn add_home(&mut self, home: &[Prefix]) {
         self.home.extend_from_slice(home);
-        self
+    }
+
+    /// Whether `subject` is in the set of suspects.
+    #[must_use]
+    pub fn is_suspect(&self, now: Timestamp, subject: &Prefix) -> bool {
+        self.sources.is_suspect(now, subject)
+    }
+
+    /// Whether a probe of `subject` to `port` would be the trigger.
+    #[must_use]
+    pub fn is_trigger(&self, now: Timestamp, subject: &Prefix, source: IpAddr, port: Port) -> bool {
+        let weight = self.rules.weigh_headers(source, port, TcpFlags::SYN);
+        self.sources.clone_of(now, subject).take(&self.rules, now, port, weight).stage
+            == Stage::Trigger
+    }
+
+    /// Forgets the suspicion of this subject and what led to it; of everybody, if there is none.
+    pub fn pardon(&mut self, subject: Option<&Prefix>) {
+        self.sources.forget(subject);
     }
 
     /// Which probes feed the trigger.
@@ -162,28 +172,29 @@ impl Program {
         self.home.iter().any(|prefix| prefix.contains(addr))
     }
 
-    /// The hook for input: what becomes of a packet to this host. `owned` says whether there is a
-    /// socket for it.
+    /// The hook for input: what becomes of a packet to this host. `subject` is the key of its
+    /// source; `banned` says whether that is banned, `owned` whether there is a socket for it.
     pub fn incoming(
         &mut self,
         now: Timestamp,
         packet: &Packet,
-        standing: Standing,
+        subject: Prefix,
+        banned: bool,
         owned: bool,
     ) -> Fate {
         let looped = packet.source.is_loopback() || self.is_home(packet.source);
         let never = self.never.contains(packet.source);
-        match (standing, packet.what) {
-            (Standing::Banned, _) => {
-                let passes = looped || never || self.enforcement == Enforcement::DryRun;
-                return if passes { Fate::Passes } else { Fate::Banned };
-            }
-            (Standing::Suspect, What::Tcp { port, flags, .. })
-                if self.sends_decoys() && flags.has(TcpFlags::ACK) && !flags.has(TcpFlags::RST) =>
-            {
-                return self.acknowledged(now, packet, Port::tcp(port), owned);
-            }
-            _ => {}
+        if banned {
+            let passes = looped || never || self.enforcement == Enforcement::DryRun;
+            return if passes { Fate::Passes } else { Fate::Banned };
+        }
+        if let What::Tcp { port, flags, .. } = packet.what
+            && self.sends_decoys()
+            && flags.has(TcpFlags::ACK)
+            && !flags.has(TcpFlags::RST)
+            && self.sources.is_known(now, &subject)
+        {
+            return self.acknowledged(now, packet, Port::tcp(port), owned);
         }
         let established = |flags: TcpFlags| flags.has(TcpFlags::ACK) && !flags.has(TcpFlags::SYN);
         if matches!(packet.what, What::Tcp { flags, .. } if established(flags)) || looped || never {
@@ -196,11 +207,11 @@ impl Program {
                 if self.asked.contains(now, &(packet.source, source_port, port)) {
                     return Fate::Passes;
                 }
-                self.opening(now, packet, standing, Port::udp(port), owned)
+                self.opening(now, packet, subject, Port::udp(port), owned)
             }
             What::Tcp { port, flags, .. } => match flags.shape() {
-                Shape::Open => self.opening(now, packet, standing, Port::tcp(port), owned),
-                Shape::Impossible => self.probe(packet, Port::tcp(port)),
+                Shape::Open => self.opening(now, packet, subject, Port::tcp(port), owned),
+                Shape::Impossible => self.probe(now, packet, subject, Port::tcp(port), flags),
                 Shape::Other => Fate::Passes,
             },
         }
@@ -225,7 +236,7 @@ impl Program {
         &mut self,
         now: Timestamp,
         packet: &Packet,
-        standing: Standing,
+        subject: Prefix,
         port: Port,
         owned: bool,
     ) -> Fate {
@@ -234,7 +245,7 @@ impl Program {
             self.recent.update(now, place);
         }
         if owned || self.served.contains(&port) {
-            let refused = standing == Standing::Suspect
+            let refused = self.is_suspect(now, &subject)
                 && self.unproven != Unproven::Decoy
                 && self.enforcement == Enforcement::Enforce
                 && packet.unicast;
@@ -243,12 +254,23 @@ impl Program {
         if self.recent.contains(now, &place) {
             return Fate::Passes;
         }
-        self.probe(packet, port)
+        self.probe(now, packet, subject, port, TcpFlags::SYN)
     }
 
-    fn probe(&self, packet: &Packet, port: Port) -> Fate {
+    fn probe(
+        &mut self,
+        now: Timestamp,
+        packet: &Packet,
+        subject: Prefix,
+        port: Port,
+        flags: TcpFlags,
+    ) -> Fate {
+        let weight = self.rules.weigh_headers(packet.source, port, flags);
         let foreign = !self.is_home(packet.destination) || !packet.unicast;
-        if foreign || self.rules.excludes(packet.source, port) { Fate::Passes } else { Fate::Probe }
+        if foreign || weight == Weight::Excluded {
+            return Fate::Passes;
+        }
+        Fate::Probe(self.sources.take(&self.rules, now, subject, port, weight))
     }
 
     fn acknowledged(&self, now: Timestamp, packet: &Packet, port: Port, owned: bool) -> Fate {
