@@ -12,6 +12,10 @@ pub enum Trouble {
     No(String),
     /// What was asked makes no sense.
     Usage(String),
+    /// The input is not what it should be.
+    Data(String),
+    /// The input cannot be opened.
+    NoInput(String),
     /// No daemon answers.
     Unavailable(String),
     /// Something failed.
@@ -27,6 +31,8 @@ impl Trouble {
         match self {
             Self::No(_) => 1,
             Self::Usage(_) => 2,
+            Self::Data(_) => 65,
+            Self::NoInput(_) => 66,
             Self::Unavailable(_) => 69,
             Self::Failed(_) => 70,
             Self::Denied(_) => 77,
@@ -40,6 +46,8 @@ impl fmt::Display for Trouble {
         match self {
             Self::No(text)
             | Self::Usage(text)
+            | Self::Data(text)
+            | Self::NoInput(text)
             | Self::Unavailable(text)
             | Self::Failed(text)
             | Self::Denied(text)

@@ -17,6 +17,7 @@ pub mod announce;
 pub mod child;
 pub mod clock;
 pub mod control;
+pub mod decision;
 pub mod decoys;
 pub mod host;
 pub mod lines;

@@ -148,9 +148,7 @@ impl Election {
                     (false, true)
                 }
                 // SYN with ACK; RST.
-                0x12 | 0x04 | 0x14 => {
-                    (self.calls.contains(&(to, port, from, source_port)), false)
-                }
+                0x12 | 0x04 | 0x14 => (self.calls.contains(&(to, port, from, source_port)), false),
                 _ => (false, false),
             },
             Carries::Unreachable(about) => (about.source == to, false),

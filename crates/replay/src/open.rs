@@ -50,7 +50,8 @@ impl FromStr for Open {
         let mut open = Self::default();
         for word in text.split(',') {
             let wrong = || NotPorts(word.to_owned());
-            let (first, last) = word.split_once('-').map_or((word, None), |(first, last)| (first, Some(last)));
+            let (first, last) =
+                word.split_once('-').map_or((word, None), |(first, last)| (first, Some(last)));
             let first: Port = first.parse().map_err(|_| wrong())?;
             let last = match last {
                 None => first.number,
@@ -79,7 +80,8 @@ mod tests {
         assert_eq!(open.says(Port::tcp(8010)), Some(true));
         assert_eq!(open.says(Port::tcp(8011)), Some(false));
         assert_eq!(open.says(Port::udp(22)), None);
-        for wrong in ["", "22", "tcp/", "tcp/22,", "tcp/9-8", "tcp/1-+2", "tcp/1-70000", "tcp/1-udp/2"]
+        for wrong in
+            ["", "22", "tcp/", "tcp/22,", "tcp/9-8", "tcp/1-+2", "tcp/1-70000", "tcp/1-udp/2"]
         {
             assert!(wrong.parse::<Open>().is_err(), "{wrong}");
         }

@@ -6,6 +6,7 @@ pub mod completions;
 pub mod explain;
 pub mod man;
 pub mod reload;
+pub mod replay;
 pub mod ruleset;
 pub mod run;
 pub mod status;

@@ -39,8 +39,7 @@ impl Format {
             [b'B', b'Z', b'h', _] => return Err(input.damage(Defect::Compressed("bzip2"))),
             _ => return Err(input.damage(Defect::NotACapture)),
         };
-        let header: [u8; FILE_HEADER] =
-            input.peek()?.ok_or_else(|| input.damage(Defect::Cut))?;
+        let header: [u8; FILE_HEADER] = input.peek()?.ok_or_else(|| input.damage(Defect::Cut))?;
         let number = |at: usize| number(&header, at, little_endian);
         // Two 16-bit numbers, major and minor; read as one, the little-endian order swaps them.
         if number(4) != if little_endian { 0x0004_0002 } else { 0x0002_0004 } {
@@ -62,8 +61,7 @@ impl Format {
         if input.is_over()? {
             return Ok(None);
         }
-        let header: [u8; RECORD_HEADER] =
-            input.peek()?.ok_or_else(|| input.damage(Defect::Cut))?;
+        let header: [u8; RECORD_HEADER] = input.peek()?.ok_or_else(|| input.damage(Defect::Cut))?;
         let number = |at: usize| number(&header, at, self.little_endian);
         let length = number(8);
         if length > MAX_FRAME {
@@ -89,6 +87,7 @@ impl Format {
 
 /// Four bytes of a header as a number; zero outside of it.
 pub fn number(bytes: &[u8], at: usize, little_endian: bool) -> u32 {
-    let four = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()).copied().unwrap_or_default();
+    let four =
+        bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()).copied().unwrap_or_default();
     if little_endian { u32::from_le_bytes(four) } else { u32::from_be_bytes(four) }
 }

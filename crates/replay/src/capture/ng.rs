@@ -206,7 +206,8 @@ impl Section {
             units: 1_000_000,
             offset: 0,
         };
-        for (code, value) in options(block.get(16..length - 4).unwrap_or_default(), self.little_endian)
+        for (code, value) in
+            options(block.get(16..length - 4).unwrap_or_default(), self.little_endian)
         {
             match (code, value) {
                 (RESOLUTION, [code, ..]) => {
@@ -247,7 +248,13 @@ impl Section {
             // It says how long the packet was; what is there of it ends with the block.
             let original_len = (length >= 16).then(|| number(8))?;
             let data = 12..end.min(12_usize.checked_add(size(original_len)?)?);
-            return Some(Found { interface: 0, ticks: None, original_len, data, options: end..end });
+            return Some(Found {
+                interface: 0,
+                ticks: None,
+                original_len,
+                data,
+                options: end..end,
+            });
         }
         if length < 32 {
             return None;
