@@ -31,7 +31,7 @@ pub struct Asked {
 }
 
 /// Why nobody is banned for what a capture shows.
-const UNPROVEN: &str = "unproven: no ban, as no decoy has answered in this capture";
+const UNPROVEN: &str = "unproven: a ban needs the handshake with a decoy, and there was none";
 
 /// Listeners named in the summary at most.
 const MOST_LISTENERS: usize = 12;
