@@ -83,6 +83,13 @@ const LAYERS: &[Layer] = &[
                  few and live long",
     },
     Layer {
+        name: "vauban-replay",
+        workspace: &["vauban-engine", "vauban-packet"],
+        external: &["serde", "serde_json"],
+        reason: "captures to events under their own clock: no clock of ours, no kernel, no daemon; our \
+                 exports are JSON",
+    },
+    Layer {
         name: "vauban-cli",
         workspace: PRODUCT,
         external: &[
@@ -119,6 +126,7 @@ const PRODUCT: &[&str] = &[
     "vauban-sys",
     "vauban-enforce",
     "vauban-daemon",
+    "vauban-replay",
 ];
 
 /// What tests may use beside crates of the workspace: one property tester, for the invariants, and one

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use vauban_packet::{network_layer, pcap, probe};
+use vauban_packet::{network_layer, probe};
+use vauban_replay::capture::{Damaged, Reader};
 use vauban_sys::frame::FrameSender;
 use vauban_sys::timer::exact_sleeps;
 
@@ -114,13 +115,12 @@ fn send(count: u16) -> Outcome<BTreeMap<(u16, u16), Duration>> {
 }
 
 fn judge(capture: &[u8], sent: &BTreeMap<(u16, u16), Duration>) -> Outcome<Times> {
-    let reader = pcap::Reader::new(capture).map_err(|error| Trouble::new(error.to_string()))?;
-    let link = reader.link();
+    let trouble = |error: Damaged| Trouble::new(error.to_string());
+    let mut reader = Reader::new(capture).map_err(trouble)?;
     let mut times = Times::new();
-    for record in reader {
-        let record = record.map_err(|error| Trouble::new(error.to_string()))?;
+    while let Some(record) = reader.frame().map_err(trouble)? {
         let Some(answer) =
-            network_layer(link, record.frame).and_then(|packet| probe(packet, None).ok())
+            network_layer(record.link, record.bytes).and_then(|packet| probe(packet, None).ok())
         else {
             continue;
         };

@@ -295,6 +295,28 @@ enum Verb {
         #[command(flatten)]
         show: Show,
     },
+    /// Say what would have been decided about a capture, or an export of evidence; needs no root
+    Replay {
+        /// pcap, pcapng, or an export; `-` is standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Address or prefix of the protected host; more than once for more [default: learned]
+        #[arg(long, value_name = "ADDR", value_parser = verbs::replay::home)]
+        home: Vec<vauban_engine::Prefix>,
+        /// Ports with a listener, like tcp/22,udp/53,tcp/8000-8010; all others of their protocol
+        /// have none [default: learned from the host's answers]
+        #[arg(long, value_name = "PORTS")]
+        open: Vec<vauban_replay::Open>,
+        /// Configuration file [default: /etc/vauban/vauban.toml, if it exists]
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Judge as a dry run would
+        #[arg(long)]
+        dry_run: bool,
+        /// Print one JSON object per decision
+        #[arg(long)]
+        json: bool,
+    },
     /// Print what makes a shell complete this command; needs no root
     Completions {
         /// Which shell
@@ -369,6 +391,9 @@ fn main() -> ExitCode {
             verbs::config::run(show.json, config.as_deref(), default)
         }
         Verb::Ruleset { config, dry_run, show } => verbs::ruleset::run(show.json, config, dry_run),
+        Verb::Replay { file, home, open, config, dry_run, json } => {
+            verbs::replay::run(verbs::replay::Asked { file, config, dry_run, home, open, json })
+        }
         Verb::Completions { shell } => verbs::completions::run(&Cli::command(), shell),
         Verb::Man { directory } => verbs::man::run(Cli::command(), &directory),
         Verb::Demo { show } => demo::run(show.json),

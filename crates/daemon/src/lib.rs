@@ -18,6 +18,7 @@ pub mod child;
 pub mod clean;
 pub mod clock;
 pub mod control;
+pub mod decision;
 pub mod decoys;
 pub mod entry;
 pub mod host;

@@ -37,6 +37,7 @@ pub mod never;
 pub mod output;
 pub mod plan;
 pub mod policy;
+pub mod program;
 pub mod time;
 pub mod trigger;
 pub mod zone;

@@ -8,10 +8,12 @@
 //! copies.
 
 use crate::event::{Probe, Stage};
+use crate::flags::{Shape, TcpFlags};
 use crate::net::{Port, Protocol};
-use crate::policy::{Policy, Trigger};
+use crate::policy::{Exclude, Policy, Trigger};
 use crate::time::Timestamp;
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
 /// Which probes feed the trigger, and how much.
 #[derive(Clone, Debug)]
@@ -20,11 +22,14 @@ pub struct Rules {
     traps: Vec<Port>,
     traceroute: core::ops::RangeInclusive<u16>,
     ephemeral: core::ops::RangeInclusive<u16>,
+    exclude: Exclude,
 }
 
 /// What a probe is to the trigger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weight {
+    /// No probe at all: no decoy is played for its port or its source.
+    Excluded,
     /// Never feeds it.
     None,
     /// Feeds it by one, if the port is new.
@@ -44,17 +49,33 @@ impl Rules {
             traps: policy.traps.clone(),
             traceroute: policy.kernel.traceroute.clone(),
             ephemeral,
+            exclude: policy.decoy.exclude.clone(),
         }
+    }
+
+    /// Whether packets from this source to this port are no probes, as the operator has it.
+    #[must_use]
+    pub fn excludes(&self, source: IpAddr, port: Port) -> bool {
+        self.exclude.ports.contains(&port)
+            || self.exclude.sources.iter().any(|prefix| prefix.contains(source))
     }
 
     /// What this probe is to the trigger, whoever sent it.
     #[must_use]
     pub fn weigh(&self, probe: &Probe) -> Weight {
-        if probe.is_impossible() {
+        self.weigh_headers(probe.source, probe.port, probe.flags)
+    }
+
+    /// The same, by what the kernel program knows of a packet.
+    #[must_use]
+    pub fn weigh_headers(&self, source: IpAddr, port: Port, flags: TcpFlags) -> Weight {
+        if self.excludes(source, port) {
+            Weight::Excluded
+        } else if port.protocol == Protocol::Tcp && flags.shape() == Shape::Impossible {
             Weight::Impossible
-        } else if self.traps.contains(&probe.port) {
+        } else if self.traps.contains(&port) {
             Weight::Trap
-        } else if probe.port.protocol == Protocol::Udp && self.may_be_answer(probe) {
+        } else if port.protocol == Protocol::Udp && self.may_be_answer(port.number) {
             Weight::None
         } else {
             Weight::One
@@ -64,8 +85,7 @@ impl Rules {
     /// Whether a UDP packet may be traceroute's, or a late answer to something this host asked from
     /// a port of its ephemeral range. Answers to what was asked from other ports are known to the
     /// kernel program, which saw the question leave; it makes no copy of them.
-    fn may_be_answer(&self, probe: &Probe) -> bool {
-        let port = probe.port.number;
+    fn may_be_answer(&self, port: u16) -> bool {
         self.traceroute.contains(&port) || self.ephemeral.contains(&port)
     }
 }
@@ -138,15 +158,22 @@ impl Watched {
 
     /// Takes note of a probe.
     pub fn step(&mut self, rules: &Rules, now: Timestamp, probe: &Probe) -> Step {
-        let weight = rules.weigh(probe);
+        self.take(rules, now, probe.port, rules.weigh(probe))
+    }
+
+    /// Takes note of a probe to `port` that weighs so much.
+    pub fn take(&mut self, rules: &Rules, now: Timestamp, port: Port, weight: Weight) -> Step {
+        if weight == Weight::Excluded {
+            return Step { stage: Stage::Below, counted: false };
+        }
         if self.suspect_until(now).is_some() {
             self.suspect(rules, now);
             let strong = matches!(weight, Weight::Impossible | Weight::Trap);
             return Step { stage: Stage::Suspect, counted: strong };
         }
         let tried = match weight {
-            Weight::None => Tried::Before,
-            Weight::One => self.tries(rules, now, probe.port),
+            Weight::Excluded | Weight::None => Tried::Before,
+            Weight::One => self.tries(rules, now, port),
             Weight::Impossible | Weight::Trap => Tried::TooMany,
         };
         if tried == Tried::TooMany {

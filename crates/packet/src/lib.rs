@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! NFLOG copy ───────────────────────────────────► probe() ─► engine's Probe
-//! capture file ─► pcap::Reader ─► network_layer() ──┘
+//! frame of a capture ─► network_layer() ────────────┘
+//!                    └► headers()
 //! copy of a segment ─► segment() ─► TcpSegment ─► decoy: SYN-ACK, proof, RST
 //! ```
 //!
@@ -26,17 +27,18 @@ extern crate std;
 mod checksum;
 pub mod decoy;
 mod field;
+mod headers;
 mod ip;
 mod ipv4;
 mod ipv6;
 pub mod link;
-pub mod pcap;
 mod probe;
 mod tcp;
 mod transport;
 mod unreadable;
 
-pub use link::{LinkType, network_layer};
+pub use headers::{Carries, Headers, Refused, headers};
+pub use link::{LinkType, Sides, network_layer, sides};
 pub use probe::probe;
 pub use tcp::{TcpSegment, segment};
 pub use unreadable::Unreadable;

@@ -1,6 +1,6 @@
 //! What captures put before the IP header, and how to get rid of it.
 //!
-//! It does not read addresses of the link, nor which way a packet went; nor does it look into
+//! It does not look into
 //! tunnels (MPLS, PPP, GRE): whoever captured behind a tunnel's end sees plain packets.
 
 use crate::field::{array, be16};
@@ -26,9 +26,11 @@ impl LinkType {
     #[must_use]
     pub const fn from_number(number: u16) -> Option<Self> {
         match number {
-            0 => Some(Self::Null),
+            // 108 is OpenBSD's, always in network byte order.
+            0 | 108 => Some(Self::Null),
             1 => Some(Self::Ethernet),
-            101 => Some(Self::Raw),
+            // 12 and 14 are older numbers; 228 and 229 are for one IP version each.
+            12 | 14 | 101 | 228 | 229 => Some(Self::Raw),
             113 => Some(Self::LinuxSll),
             276 => Some(Self::LinuxSll2),
             _ => None,
@@ -95,6 +97,47 @@ fn by_type(mut ether_type: u16, mut rest: &[u8]) -> Option<&[u8]> {
         IPV4 => versioned(4, rest),
         IPV6 => versioned(6, rest),
         _ => None,
+    }
+}
+
+/// What a frame's link says of who sent it to whom.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sides {
+    /// The sender's link address, where there is one.
+    pub from: Option<[u8; 6]>,
+    /// The receiver's link address, where there is one.
+    pub to: Option<[u8; 6]>,
+    /// Whether the capturing host sent it, where that is said.
+    pub outbound: Option<bool>,
+    /// Whether it was for more than one host, or for another than the capturing one.
+    pub elsewhere: bool,
+}
+
+/// Reads the link's header of a frame. What is not there is left out.
+#[must_use]
+pub fn sides(link: LinkType, frame: &[u8]) -> Sides {
+    // The packet types of packet(7): to us, broadcast, multicast, to another host, from us.
+    let cooked = |kind: Option<u8>, address: usize| Sides {
+        from: array(frame, address),
+        to: None,
+        outbound: match kind {
+            Some(0..=3) => Some(false),
+            Some(4) => Some(true),
+            _ => None,
+        },
+        elsewhere: matches!(kind, Some(1..=3)),
+    };
+    match link {
+        LinkType::Null | LinkType::Raw => Sides::default(),
+        LinkType::Ethernet => Sides {
+            from: array(frame, 6),
+            to: array(frame, 0),
+            outbound: None,
+            // The lowest bit of the first byte: a group's address (IEEE 802).
+            elsewhere: frame.first().is_some_and(|first| first & 1 != 0),
+        },
+        LinkType::LinuxSll => cooked(frame.get(1).copied(), 6),
+        LinkType::LinuxSll2 => cooked(frame.get(10).copied(), 12),
     }
 }
 

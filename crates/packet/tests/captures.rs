@@ -17,19 +17,19 @@ use std::path::Path;
 
 use vauban_engine::event::{Checksum, Probe};
 use vauban_engine::flags::Shape;
-use vauban_packet::{network_layer, pcap, probe};
+use vauban_packet::{network_layer, probe};
+use vauban_replay::capture::Reader;
 
 /// Every frame of a capture file, and the probe or the reason why there is none.
 fn read(directory: &Path) -> Vec<Result<Probe, String>> {
     let file = fs::read(directory.join("input.pcap")).unwrap();
-    let reader = pcap::Reader::new(&file).unwrap();
-    let link = reader.link();
-    reader
-        .map(|record| {
-            let packet = network_layer(link, record.unwrap().frame).ok_or("not IP")?;
-            probe(packet, None).map_err(|reason| reason.to_string())
-        })
-        .collect()
+    let mut reader = Reader::new(file.as_slice()).unwrap();
+    let mut frames = Vec::new();
+    while let Some(frame) = reader.frame().unwrap() {
+        let packet = network_layer(frame.link, frame.bytes).ok_or("not IP".to_owned());
+        frames.push(packet.and_then(|packet| probe(packet, None).map_err(|why| why.to_string())));
+    }
+    frames
 }
 
 fn describe(frames: &[Result<Probe, String>]) -> String {

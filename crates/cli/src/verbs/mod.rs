@@ -13,6 +13,7 @@ pub mod history;
 pub mod import;
 pub mod man;
 pub mod reload;
+pub mod replay;
 pub mod ruleset;
 pub mod run;
 pub mod status;

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use vauban_packet::pcap::Reader;
 use vauban_packet::segment;
+use vauban_replay::capture::Reader;
 use vauban_sys::frame::FrameSender;
 
 use crate::daemon::Vauban;
@@ -262,10 +262,13 @@ impl Tap {
     /// What has come so far.
     pub fn seen(&self) -> Vec<Seen> {
         let bytes = std::fs::read(&self.file).unwrap();
-        let Ok(reader) = Reader::new(&bytes) else { return Vec::new() };
+        let Ok(mut reader) = Reader::new(bytes.as_slice()) else { return Vec::new() };
+        let mut seen = Vec::new();
         // The last one may not be whole yet.
-        let whole = reader.map_while(Result::ok);
-        whole.filter_map(|record| read(record.frame.get(14..)?)).collect()
+        while let Ok(Some(frame)) = reader.frame() {
+            seen.extend(frame.bytes.get(14..).and_then(read));
+        }
+        seen
     }
 
     /// What came to an address, of those after the first `after`.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use vauban_packet::pcap::Reader;
+use vauban_replay::capture::Reader;
 
 use crate::lab::{Lab, SCANNER};
 use crate::process::{Running, wait_for, wait_until};
@@ -92,10 +92,10 @@ impl<'lab> Wire<'lab> {
         let said = std::fs::read_to_string(&self.log).unwrap();
         assert!(said.contains("\n0 packets dropped by kernel"), "{said}");
         let mut packets = Vec::new();
-        for record in Reader::new(&bytes).unwrap() {
-            // The last one may not be whole yet; it comes after the mark.
-            let Ok(record) = record else { break };
-            packets.extend(read(record.frame));
+        let mut reader = Reader::new(bytes.as_slice()).unwrap();
+        // The last one may not be whole yet; it comes after the mark.
+        while let Ok(Some(frame)) = reader.frame() {
+            packets.extend(read(frame.bytes));
         }
         packets
     }

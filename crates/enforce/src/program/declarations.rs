@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use vauban_engine::net::Port;
 use vauban_engine::policy::Policy;
+use vauban_engine::program::{ALL_PORTS, ANSWERED_WITHIN, MOST_ASKED, RECENT};
 
 use super::lane::Lane;
 use super::ranges::Range;
@@ -16,24 +17,9 @@ use super::{ANSWERING_SETS, claim_set, counter, plays_decoys, port_set, slot_set
 /// has not swept away yet, and for exchanging one.
 const SPARE: u32 = 1024;
 
-/// Questions remembered at a time. When more are asked, late answers to further ones count as
-/// probes; only servers that answer from a port above 1023 can be made to fill it.
-const ASKED: u32 = 65_536;
-
-/// How late an answer may be: resolvers give up after some ten seconds, and conntrack forgets an
-/// unanswered question after thirty.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
-
 /// Within what time two processors may take the same slot for the same source: microseconds. A
 /// second leaves room, and is over long before the slot is.
 const CLAIMED_FOR: Duration = Duration::from_secs(1);
-
-/// How long a port is remembered that had a listener: longer than a service takes to restart, be
-/// it with an upgrade in between.
-const RECENT: Duration = Duration::from_secs(10 * 60);
-
-/// Every TCP and UDP port there is.
-const ALL_PORTS: u32 = 2 * 65_536;
 
 /// How long a source that is too fast meets silence after its last packet too many. Its rate must
 /// have fallen for so long.
@@ -147,7 +133,7 @@ fn dynamic(w: &mut Writer, policy: &Policy) {
     w.note("UDP that left this host or passed it: to whom, to which port, from which port.");
     for (name, kind) in [("asked4", "ipv4_addr"), ("asked6", "ipv6_addr")] {
         let kind = format!("{kind} . inet_service . inet_service");
-        bounded(w, name, &kind, "dynamic,timeout", ASKED, Some(ANSWERED_WITHIN));
+        bounded(w, name, &kind, "dynamic,timeout", MOST_ASKED, Some(ANSWERED_WITHIN));
     }
     if plays_decoys(policy) {
         w.note("Holds tcp as long as user space answers for ports that nobody serves.");
