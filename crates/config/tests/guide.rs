@@ -22,7 +22,7 @@ fn every_configuration_in_the_guide_is_valid() {
                 continue;
             };
             if let Err(diagnostics) = parse(&block.text, name) {
-                let failure = Failure::Invalid(diagnostics);
+                let failure = Failure::of(diagnostics, name);
                 wrong.push(format!("{page}:{}: {failure}", block.line));
             }
         }

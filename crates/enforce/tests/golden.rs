@@ -92,12 +92,12 @@ fn zone(name: &str, mode: Mode, interfaces: &[&str]) -> Zone {
 
 #[test]
 fn zones() {
-    let mut policy = Policy::default();
-    policy.zones = Zones(vec![
+    let zones = Zones(vec![
         zone("cams", Mode::Ignore, &["eth2", "vlan3*"]),
         zone("lan", Mode::Watch, &["eth1", "br-*", "my+nic.7"]),
         zone("uplink-2", Mode::Protect, &["br-uplink", "vlan30*"]),
     ]);
+    let mut policy = Policy { zones, ..Policy::default() };
     check("zones.nft", &render(&policy, &host()));
     policy.zones.0.push(zone("wan", Mode::Watch, &[]));
     policy.enforcement = Enforcement::DryRun;

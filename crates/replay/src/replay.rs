@@ -596,6 +596,8 @@ impl Replay {
                     self.summary.notice(&notice);
                     each(&self.engine, &notice);
                 }
+                // Whom operators allow is in no capture.
+                Output::Allow(_) => {}
                 Output::Apply(batch) => {
                     for op in &batch.ops {
                         match op {

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use vauban_daemon::clock::Dates;
 use vauban_daemon::control::view::time;
-use vauban_daemon::{Options, announce, decision, words};
+use vauban_daemon::decision::Decision;
+use vauban_daemon::entry::Entry;
+use vauban_daemon::{Options, announce, words};
 use vauban_engine::policy::{Enforcement, Policy, Unproven};
 use vauban_engine::{Engine, Notice, Prefix};
 use vauban_replay::source::{Failure, replay};
@@ -114,7 +116,9 @@ impl Printer {
             Notice::Suspected { subject, .. } => engine.dossier(subject),
             _ => None,
         };
-        let mut decision = decision::of(notice, dossier.as_ref(), &self.dates, &self.policy)?;
+        let known = dossier.as_ref().map_or(&[][..], |dossier| dossier.evidence.as_slice());
+        let entry = Entry::of(notice, known, &self.dates, &self.policy)?;
+        let mut decision = Decision::of(entry)?;
         if matches!(notice, Notice::Suspected { .. }) && self.policy.unproven != Unproven::Ban {
             decision.reason = format!("{}; {}", decision.reason, self.unproven());
         }

@@ -109,6 +109,7 @@ fn add(packets: &mut Packets, subject: &str, item: &Item) -> Result<(), String> 
                 checksum: Checksum::Good,
                 stage: None,
                 decoy: false,
+                zone: None,
                 bytes,
             })
         }
