@@ -92,12 +92,12 @@ fn zone(name: &str, mode: Mode, interfaces: &[&str]) -> Zone {
 
 #[test]
 fn zones() {
-    let mut policy = Policy::default();
-    policy.zones = Zones(vec![
+    let zones = Zones(vec![
         zone("cams", Mode::Ignore, &["eth2", "vlan3*"]),
         zone("lan", Mode::Watch, &["eth1", "br-*", "my+nic.7"]),
         zone("uplink-2", Mode::Protect, &["br-uplink", "vlan30*"]),
     ]);
+    let mut policy = Policy { zones, ..Policy::default() };
     check("zones.nft", &render(&policy, &host()));
     policy.zones.0.push(zone("wan", Mode::Watch, &[]));
     policy.enforcement = Enforcement::DryRun;
@@ -108,10 +108,9 @@ fn zones() {
 
 #[test]
 fn zones_that_change_nothing_cost_nothing() {
-    let mut policy = Policy::default();
-    let without = render(&policy, &host());
-    policy.zones = Zones(vec![zone("wan", Mode::Protect, &["eth0"])]);
-    assert_eq!(render(&policy, &host()), without);
+    let zones = Zones(vec![zone("wan", Mode::Protect, &["eth0"])]);
+    let policy = Policy { zones, ..Policy::default() };
+    assert_eq!(render(&policy, &host()), render(&Policy::default(), &host()));
 }
 
 #[test]
