@@ -22,6 +22,7 @@ mod doubts;
 pub mod duration;
 mod effective;
 mod exclude;
+mod interface;
 mod keys;
 mod load;
 mod nearest;

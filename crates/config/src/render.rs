@@ -106,7 +106,7 @@ pub fn example() -> String {
 
 /// Why the default is what it is.
 fn why(entry: &Entry) -> String {
-    format!("Default: {}", lower(entry.because))
+    format!("Why this default: {}", lower(entry.because))
 }
 
 /// As it stands behind a colon; names and numbers stay as they are.
