@@ -8,7 +8,9 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::{Value, json};
 use vauban_config::duration;
-use vauban_daemon::control::protocol::{Imported, LONGEST_REQUEST, MOST_IMPORTED, Request};
+use vauban_daemon::control::protocol::{
+    Imported, LONGEST_REASON, LONGEST_REQUEST, MOST_IMPORTED, Request,
+};
 
 use self::read::{Entry, Found};
 use crate::ask::{ask, clean, list, print, print_json, text};
@@ -35,8 +37,9 @@ pub struct What {
 /// Lines that are named on standard error; the others are counted.
 const MOST_NAMED: usize = 100;
 
-/// Of a request, what is left for its entries.
-const ROOM: usize = LONGEST_REQUEST as usize - 256;
+/// Bytes of a request from which on the next entry goes into another one: half of what a request may
+/// have, and an entry has some thousands at most.
+const FULL: u64 = LONGEST_REQUEST / 2;
 
 /// What became of all of it.
 #[derive(Default)]
@@ -55,6 +58,10 @@ pub fn run(socket: &Path, json: bool, what: &What) -> Result<(), Trouble> {
     } else {
         what.file.display().to_string()
     };
+    if what.reason.as_ref().is_some_and(|reason| reason.len() > LONGEST_REASON) {
+        let text = format!("the reason is longer than {LONGEST_REASON} bytes");
+        return Err(Trouble::Usage(text));
+    }
     let Found { entries, wrong, expired } = read::read(&what.file, &name)?;
     let mut tally = Tally { stored: true, ..Tally::default() };
     for (line, why) in wrong {
@@ -64,10 +71,10 @@ pub fn run(socket: &Path, json: bool, what: &What) -> Result<(), Trouble> {
     while entries.peek().is_some() {
         let (mut part, mut lines, mut size) = (Vec::new(), Vec::new(), 0);
         while part.len() < MOST_IMPORTED
-            && let Some(entry) = entries.next_if(|_| size < ROOM / 2)
+            && let Some(entry) = entries.next_if(|_| size < FULL)
         {
             let (line, imported) = imported(entry, what);
-            size += serde_json::to_string(&imported).map_or(0, |text| text.len() + 1);
+            size += serde_json::to_string(&imported).map_or(0, |text| text.len() as u64);
             lines.push(line);
             part.push(imported);
         }
