@@ -49,6 +49,8 @@ struct Tally {
     refused: Vec<Value>,
     wrong: Vec<Value>,
     stored: bool,
+    /// Nothing was done, by the caller's wish or the daemon's.
+    dry_run: bool,
 }
 
 /// Bans a list.
@@ -63,7 +65,7 @@ pub fn run(socket: &Path, json: bool, what: &What) -> Result<(), Trouble> {
         return Err(Trouble::Usage(text));
     }
     let Found { entries, wrong, expired } = read::read(&what.file, &name)?;
-    let mut tally = Tally { stored: true, ..Tally::default() };
+    let mut tally = Tally { stored: true, dry_run: what.dry_run, ..Tally::default() };
     for (line, why) in wrong {
         tally.wrong.push(json!({ "line": line, "why": why }));
     }
@@ -81,7 +83,7 @@ pub fn run(socket: &Path, json: bool, what: &What) -> Result<(), Trouble> {
         tally.ask(socket, what.dry_run, part, &lines)?;
     }
     tally.wrong.sort_by_key(|item| item.pointer("/line").and_then(Value::as_u64));
-    tally.say(json, what.dry_run, expired, &name)
+    tally.say(json, expired, &name)
 }
 
 /// An entry as it is asked for.
@@ -110,6 +112,7 @@ impl Tally {
                 other => other,
             }
         })?;
+        self.dry_run |= answer.pointer("/dry_run").is_some_and(|value| value == true);
         self.stored &= answer.pointer("/stored").is_none_or(|value| value == true);
         for (line, result) in lines.iter().zip(list(&answer, "/results")) {
             let why = text(result, "/why");
@@ -126,8 +129,8 @@ impl Tally {
         Ok(())
     }
 
-    fn say(self, json: bool, dry_run: bool, expired: usize, name: &str) -> Result<(), Trouble> {
-        let Self { banned, already, refused, wrong, stored } = self;
+    fn say(self, json: bool, expired: usize, name: &str) -> Result<(), Trouble> {
+        let Self { banned, already, refused, wrong, stored, dry_run } = self;
         if json {
             print_json(&json!({
                 "dry_run": dry_run,
