@@ -78,8 +78,11 @@ fn outcome<T>(reply: Reply<T>) -> Result<T, Trouble> {
 fn commands(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
-        '\u{061c}' | '\u{200e}' | '\u{200f}' => true,
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        '\u{061c}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}' => true,
         c => c.is_control(),
     }
 }
@@ -119,7 +122,8 @@ fn is_clean_json(text: &str) -> bool {
     text.trim_end_matches('\n').chars().all(|c| {
         let after_backslash = escaped;
         escaped = c == '\\' && !after_backslash;
-        !commands(c) && !(after_backslash && matches!(c, 'u' | 'b' | 'f' | 'r'))
+        let bad_escape = after_backslash && matches!(c, 'u' | 'b' | 'f' | 'r');
+        !bad_escape && !commands(c)
     })
 }
 

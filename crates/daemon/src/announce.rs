@@ -1,7 +1,7 @@
 //! One line per notice, on standard output, as it happens.
 
 use anstyle::Style;
-use vauban_engine::output::Release;
+use vauban_engine::output::{Refusal, Release};
 use vauban_engine::policy::{Enforcement, Policy};
 use vauban_engine::{Notice, Timestamp};
 
@@ -60,7 +60,8 @@ pub fn line(notice: &Notice, dates: &Dates, policy: &Policy) -> Option<String> {
             format!("{} Unban {subject}: {what} ended {why}", time(*at))
         }
         Notice::Refused { at, subject, why } => {
-            format!("{} Refused to ban {subject}: {}", time(*at), words::refusal(why))
+            let what = if *why == Refusal::TooManyAllowed { "allow" } else { "ban" };
+            format!("{} Refused to {what} {subject}: {}", time(*at), words::refusal(why))
         }
         Notice::Allowed(grant) => {
             let length = grant.remaining(grant.start).map_or_else(|| "ever".into(), words::span);

@@ -10,12 +10,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use vauban_engine::event::{Checksum, Contact, Event, EventKind, Guess, Probe};
+use vauban_engine::event::{Checksum, Command, Contact, Event, EventKind, Guess, Probe};
 use vauban_engine::flags::TcpFlags;
-use vauban_engine::output::{Notice, Output};
+use vauban_engine::grants::MOST_GRANTS;
+use vauban_engine::output::{Notice, Output, Refusal};
 use vauban_engine::policy::Unproven;
 use vauban_engine::zone::{Mode, Zone, Zones};
-use vauban_engine::{Engine, Policy, Port, Timestamp};
+use vauban_engine::{Engine, Policy, Port, Prefix, Timestamp};
 
 fn probe(source: IpAddr, port: Port) -> EventKind {
     EventKind::Probe(Probe {
@@ -229,4 +230,26 @@ fn a_flood_in_a_watched_zone_stays_within_its_bounds_and_hides_nobody_elsewhere(
     let sighted = engine.sighted();
     let zones = sighted.iter().flat_map(|(_, dossier)| &dossier.sightings);
     assert!(zones.into_iter().all(|seen| seen.zone.as_str() == "a"));
+}
+
+#[test]
+fn operators_allow_a_bounded_number() {
+    let mut engine = Engine::new(Policy::default());
+    let mut refused = 0;
+    for n in 0..2_000_u32 {
+        let prefix = Prefix::host(IpAddr::V4(Ipv4Addr::from(0x0a00_0000 + n)));
+        let command = Command::Allow { prefix, length: None, comment: String::new() };
+        let at = Timestamp(u64::from(n));
+        engine.handle(Event { at, kind: EventKind::Command(command) });
+        while let Some(output) = engine.poll_output() {
+            match output {
+                Output::Allow(all) => assert!(all.len() <= MOST_GRANTS),
+                Output::Announce(Notice::Refused { why: Refusal::TooManyAllowed, .. }) => {
+                    refused += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!((engine.grants().count(), refused), (MOST_GRANTS, 2_000 - MOST_GRANTS));
 }

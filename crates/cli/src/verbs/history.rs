@@ -72,16 +72,16 @@ pub fn run(
     }
     let rows: Vec<Vec<String>> = bans.iter().map(row).collect();
     let headings = ["SUBJECT", "BEGAN", "ENDED", "HOW", "TIMES", "REASON"];
-    let mut out = table(&headings, &rows);
+    let mut lines = vec![table(&headings, &rows)];
     if more {
         let text = format!("only the last {} are shown; --limit shows more", bans.len());
-        out.push_str(&format!("\n{}", paint(FAINT, &text)));
+        lines.push(paint(FAINT, &text));
     }
     if !stored {
         let text = "bans are missing here, as not all of them are stored: see vauban status";
-        out.push_str(&format!("\n{}", paint(WARN, text)));
+        lines.push(paint(WARN, text));
     }
-    print(&out)
+    print(&lines.join("\n"))
 }
 
 fn row(ban: &Value) -> Vec<String> {

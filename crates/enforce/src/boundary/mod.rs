@@ -9,7 +9,7 @@
 //! | from | message | means |
 //! |---|---|---|
 //! | parent | [`Tell`] | begin with this; the host, the program or the configuration has changed; stop |
-//! | child | [`Ask`] | blocks to make or lift; lists; the parent's own duties, done now |
+//! | child | [`Ask`] | blocks to make or lift; whom operators allow; lists; the parent's own duties, done now |
 //! | parent | [`Answer`] | exactly one to each [`Ask`], in their order |
 //!
 //! How they are written down: [`wire`]. What it does not do: move bytes, or carry anything out.

@@ -198,7 +198,9 @@ fn evidence(socket: &Path, format: Format, asked: &History, out: &mut Out) -> Re
                 capture.add(ban);
                 Ok(())
             })?;
-            suspects.iter().for_each(|suspect| capture.add(suspect));
+            for suspect in suspects {
+                capture.add(suspect);
+            }
             out.write_all(&capture.finish()).map_err(Trouble::from)
         }
         Format::List => Ok(()),

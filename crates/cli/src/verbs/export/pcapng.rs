@@ -77,9 +77,8 @@ impl Capture {
         for (at, bytes, comment) in &self.packets {
             block(&mut out, PACKET, |body| {
                 body.extend(0_u32.to_le_bytes());
-                let [a, b, c, d, e, f, g, h] = at.to_le_bytes();
                 // The upper half stands first.
-                body.extend([e, f, g, h, a, b, c, d]);
+                body.extend(at.rotate_left(32).to_le_bytes());
                 body.extend(length(bytes.len()).to_le_bytes());
                 body.extend(original(bytes).to_le_bytes());
                 padded(body, bytes);

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use vauban_config::duration;
 use vauban_daemon::control::protocol::{
-    Imported, LONGEST_REQUEST, MOST_IMPORTED, Request, length_fields,
+    Imported, LONGEST_REASON, LONGEST_REQUEST, MOST_IMPORTED, Request, length_fields,
 };
 use vauban_engine::policy::Length;
 
@@ -37,8 +37,9 @@ pub struct What {
 /// Lines that are named on standard error; the others are counted.
 const MOST_NAMED: usize = 100;
 
-/// Of a request, what is left for its entries.
-const ROOM: usize = LONGEST_REQUEST as usize - 256;
+/// Bytes of a request from which on the next entry goes into another one: half of what a request may
+/// have, and an entry has some thousands at most.
+const FULL: u64 = LONGEST_REQUEST / 2;
 
 /// What became of all of it.
 #[derive(Default)]
@@ -48,6 +49,8 @@ struct Tally {
     refused: Vec<Value>,
     wrong: Vec<Value>,
     stored: bool,
+    /// Nothing was done, by the caller's wish or the daemon's.
+    dry_run: bool,
 }
 
 /// Bans a list.
@@ -57,8 +60,12 @@ pub fn run(socket: &Path, json: bool, what: &What) -> Result<(), Trouble> {
     } else {
         what.file.display().to_string()
     };
+    if what.reason.as_ref().is_some_and(|reason| reason.len() > LONGEST_REASON) {
+        let text = format!("the reason is longer than {LONGEST_REASON} bytes");
+        return Err(Trouble::Usage(text));
+    }
     let Found { entries, wrong, expired } = read::read(&what.file, &name)?;
-    let mut tally = Tally { stored: true, ..Tally::default() };
+    let mut tally = Tally { stored: true, dry_run: what.dry_run, ..Tally::default() };
     for (line, why) in wrong {
         tally.wrong.push(json!({ "line": line, "why": why }));
     }
@@ -66,17 +73,17 @@ pub fn run(socket: &Path, json: bool, what: &What) -> Result<(), Trouble> {
     while entries.peek().is_some() {
         let (mut part, mut lines, mut size) = (Vec::new(), Vec::new(), 0);
         while part.len() < MOST_IMPORTED
-            && let Some(entry) = entries.next_if(|_| size < ROOM / 2)
+            && let Some(entry) = entries.next_if(|_| size < FULL)
         {
             let (line, imported) = imported(entry, what);
-            size += serde_json::to_string(&imported).map_or(0, |text| text.len() + 1);
+            size += serde_json::to_string(&imported).map_or(0, |text| text.len() as u64);
             lines.push(line);
             part.push(imported);
         }
         tally.ask(socket, what.dry_run, part, &lines)?;
     }
     tally.wrong.sort_by_key(|item| item.pointer("/line").and_then(Value::as_u64));
-    tally.say(json, what.dry_run, expired, &name)
+    tally.say(json, expired, &name)
 }
 
 /// An entry as it is asked for.
@@ -105,6 +112,7 @@ impl Tally {
                 other => other,
             }
         })?;
+        self.dry_run |= answer.pointer("/dry_run").is_some_and(|value| value == true);
         self.stored &= answer.pointer("/stored").is_none_or(|value| value == true);
         for (line, result) in lines.iter().zip(list(&answer, "/results")) {
             let why = text(result, "/why");
@@ -121,8 +129,8 @@ impl Tally {
         Ok(())
     }
 
-    fn say(self, json: bool, dry_run: bool, expired: usize, name: &str) -> Result<(), Trouble> {
-        let Self { banned, already, refused, wrong, stored } = self;
+    fn say(self, json: bool, expired: usize, name: &str) -> Result<(), Trouble> {
+        let Self { banned, already, refused, wrong, stored, dry_run } = self;
         if json {
             print_json(&json!({
                 "dry_run": dry_run,

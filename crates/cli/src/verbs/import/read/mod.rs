@@ -11,7 +11,11 @@ use std::time::Duration;
 use serde_json::Value;
 use vauban_daemon::clock;
 use vauban_daemon::control::dates::read_time;
+<<<<<<< HEAD:crates/cli/src/verbs/import/read.rs
 use vauban_engine::policy::Length;
+=======
+use vauban_daemon::control::protocol::LONGEST_REASON;
+>>>>>>> wip/commands:crates/cli/src/verbs/import/read/mod.rs
 use vauban_engine::{Prefix, Timestamp};
 
 use crate::ask::{list, text};
@@ -20,7 +24,10 @@ use crate::exit::Trouble;
 /// The longest list, in bytes: more addresses than any kernel's sets are made for.
 const LONGEST: u64 = 64 << 20;
 
-/// The longest entry that is repeated in a message, in characters.
+/// The longest address or prefix: no way to write one takes more characters (RFC 4291 section 2.2).
+const LONGEST_SUBJECT: usize = 64;
+
+/// What is repeated of an entry in a message, in characters.
 const SHOWN: usize = 60;
 
 /// One to be banned.
@@ -93,10 +100,10 @@ fn parse(text: &str, now: Timestamp) -> Result<Found, String> {
 impl Found {
     /// Takes an entry if its subject is an address or a prefix.
     fn add(&mut self, entry: Entry) {
-        if entry.subject.parse::<Prefix>().is_ok() {
+        if entry.subject.len() <= LONGEST_SUBJECT && entry.subject.parse::<Prefix>().is_ok() {
             return self.entries.push(entry);
         }
-        let shown: String = entry.subject.chars().take(SHOWN).collect();
+        let shown = shorter(&entry.subject);
         let more = if shown.len() < entry.subject.len() { " …" } else { "" };
         self.wrong.push((
             entry.line,
@@ -110,6 +117,7 @@ impl Found {
     /// The same of an export: a ban that is over is passed over.
     fn add_exported(&mut self, line: usize, ban: &Exported<'_>, now: Timestamp) {
         let over = ban.ended || ban.in_force == Some(false);
+<<<<<<< HEAD:crates/cli/src/verbs/import/read.rs
         let left = match ban.end {
             _ if over => Length::from(Duration::ZERO),
             "" => Length::Forever,
@@ -122,6 +130,18 @@ impl Found {
             },
         };
         if left == Length::from(Duration::ZERO) {
+=======
+        let left = match (over, ban.end) {
+            (true, _) => Some(Duration::ZERO),
+            (false, "") => Some(ENDLESS),
+            (false, end) => read_time(end).map(|end| end.since(now)),
+        };
+        let Some(left) = left else {
+            let why = format!("its end, {:?}, is no time; export it again", shorter(ban.end));
+            return self.wrong.push((line, why));
+        };
+        if left.is_zero() {
+>>>>>>> wip/commands:crates/cli/src/verbs/import/read/mod.rs
             self.expired += 1;
             return;
         }
@@ -129,8 +149,22 @@ impl Found {
         let reason = ban.reason.strip_prefix("banned by the operator").unwrap_or(ban.reason);
         let reason = reason.strip_prefix(": ").unwrap_or(reason).to_owned();
         let reason = Some(reason).filter(|reason| !reason.is_empty());
+<<<<<<< HEAD:crates/cli/src/verbs/import/read.rs
+=======
+        if reason.as_ref().is_some_and(|reason| reason.len() > LONGEST_REASON) {
+            let why = format!(
+                "its reason is longer than {LONGEST_REASON} bytes; give another one: --reason"
+            );
+            return self.wrong.push((line, why));
+        }
+>>>>>>> wip/commands:crates/cli/src/verbs/import/read/mod.rs
         self.add(Entry { line, subject: ban.subject.to_owned(), left: Some(left), reason });
     }
+}
+
+/// The beginning of a text, for a message.
+fn shorter(text: &str) -> &str {
+    text.char_indices().nth(SHOWN).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 /// A ban as it was exported.
@@ -234,7 +268,7 @@ impl Iterator for Records<'_> {
             }
             match c {
                 '"' if quoted && chars.next_if(|(_, next)| *next == '"').is_some() => {
-                    cell.push('"')
+                    cell.push('"');
                 }
                 '"' => quoted = !quoted,
                 ',' if !quoted => cells.push(std::mem::take(&mut cell)),
