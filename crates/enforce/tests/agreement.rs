@@ -1,4 +1,5 @@
-//! The kernel program and its pure model, [`vauban_engine::trigger`], on the same packets.
+//! The kernel program and its pure model, [`vauban_engine::program`] with
+//! [`vauban_engine::trigger`], on the same packets.
 //!
 //! A namespace holds the program; from another one, frames are sent to it. What the program did to
 //! each is in the prefix of its NFLOG copy; the model is stepped at the same time. Needs root.
@@ -14,16 +15,17 @@
 mod lab;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
 use std::time::{Duration, Instant};
 
-use lab::{Lab, Sent};
+use lab::{Lab, Sent, TARGET, checksum};
 use vauban_enforce::program::prefix;
 use vauban_engine::event::{Facts, Stage};
-use vauban_engine::flags::Shape;
+use vauban_engine::flags::{Shape, TcpFlags};
+use vauban_engine::program::{Fate, Packet, Program, What};
 use vauban_engine::trigger::{Rules, Watched};
 use vauban_engine::zone::{Mode, Zone, Zones};
-use vauban_engine::{Policy, Port, Timestamp};
+use vauban_engine::{Policy, Port, Prefix, Protocol, Timestamp};
 
 fn stage(text: &str) -> Stage {
     match text {
@@ -64,7 +66,7 @@ fn every_combination_of_flags() {
     let copies: BTreeMap<Ipv4Addr, Stage> =
         lab.copies().iter().map(|copy| (copy.source, stage(&copy.prefix))).collect();
     for flags in 0..=u8::MAX {
-        let expected = match vauban_engine::flags::TcpFlags(flags).shape() {
+        let expected = match TcpFlags(flags).shape() {
             Shape::Impossible => Some(Stage::Trigger),
             Shape::Open => Some(Stage::Below),
             Shape::Other => None,
@@ -225,4 +227,147 @@ fn spacings_in_scaled_time() {
         last[&5],
         [Stage::Below, Stage::Below, Stage::Trigger, Stage::Suspect, Stage::Below, Stage::Below],
     );
+}
+
+/// What the program does to packets beside counting them, and what its model says.
+struct Pair {
+    lab: Lab,
+    model: Program,
+    started: Instant,
+}
+
+impl Pair {
+    fn new(policy: &Policy) -> Self {
+        let facts = Facts { own: vec![TARGET.into()], ..Facts::default() };
+        Self { lab: Lab::new(policy), model: Program::new(policy, &facts), started: Instant::now() }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_secs(1).plus(self.started.elapsed())
+    }
+
+    /// Sends a packet, as pieces if there are several, and compares; `owned` says whether there is a
+    /// socket for it.
+    fn agree(&mut self, sent: &Sent, pieces: &[Vec<u8>], owned: bool, wanted: Fate) {
+        let Sent { source, source_port, port, flags } = *sent;
+        let what = match port.protocol {
+            Protocol::Tcp => What::Tcp { source_port, port: port.number, flags: TcpFlags(flags) },
+            Protocol::Udp => What::Udp { source_port, port: port.number },
+        };
+        let source = IpAddr::V4(source);
+        let packet = Packet { source, destination: TARGET.into(), what, unicast: true };
+        let fate = self.model.incoming(self.now(), &packet, Prefix::host(source), false, owned);
+        let case = format!("{source}:{source_port} > {port} flags {flags:#04x}");
+        assert_eq!(fate, wanted, "the model: {case}");
+        for piece in pieces {
+            self.lab.send_packet(piece);
+        }
+        let copies: Vec<String> = self.lab.copies().into_iter().map(|copy| copy.prefix).collect();
+        let expected: Option<&[&str]> = match fate {
+            Fate::Probe(Some(Stage::Below)) => Some(&[prefix::BELOW]),
+            Fate::Probe(Some(Stage::Trigger)) => Some(&[prefix::TRIGGER, prefix::TRIGGER_DECOY]),
+            Fate::Probe(Some(Stage::Suspect)) => Some(&[prefix::SUSPECT, prefix::SUSPECT_DECOY]),
+            Fate::Contact => Some(&[prefix::CONTACT]),
+            _ => None,
+        };
+        match expected {
+            None => assert_eq!(copies, [""; 0], "the kernel: {case}"),
+            Some(words) => assert!(
+                matches!(&copies[..], [one] if words.contains(&one.as_str())),
+                "the kernel: {case}: {copies:?}"
+            ),
+        }
+    }
+
+    fn whole(&mut self, sent: &Sent, owned: bool, wanted: Fate) {
+        self.agree(sent, &[sent.packet()], owned, wanted);
+    }
+}
+
+/// A packet in pieces of eight bytes of payload.
+fn pieces(packet: &[u8]) -> Vec<Vec<u8>> {
+    let (header, payload) = packet.split_at(20);
+    let count = payload.len().div_ceil(8);
+    let piece = |(index, data): (usize, &[u8])| {
+        let mut piece = [header, data].concat();
+        let length = u16::try_from(piece.len()).unwrap();
+        piece[2..4].copy_from_slice(&length.to_be_bytes());
+        piece[4..6].copy_from_slice(&[0, 7]);
+        let more = if index + 1 < count { 0x2000 } else { 0 };
+        let field = u16::try_from(index).unwrap() | more;
+        piece[6..8].copy_from_slice(&field.to_be_bytes());
+        piece[10..12].fill(0);
+        let sum = checksum(&piece[..20]);
+        piece[10..12].copy_from_slice(&sum.to_be_bytes());
+        piece
+    };
+    payload.chunks(8).enumerate().map(piece).collect()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn what_is_no_probe_is_none_in_both() {
+    let mut policy = Policy::default();
+    policy.decoy.exclude.ports = vec![Port::tcp(7000)];
+    policy.decoy.exclude.sources = vec!["198.18.77.0/24".parse().unwrap()];
+    policy.served.push(Port::tcp(8080));
+    let mut pair = Pair::new(&policy);
+    let below = Fate::Probe(Some(Stage::Below));
+    let trigger = Fate::Probe(Some(Stage::Trigger));
+    let source = |last: u8| Ipv4Addr::new(198, 18, 5, last);
+    let xmas = |sent: Sent| Sent { flags: 0x29, ..sent };
+
+    // A listener, and a port that had one.
+    let listener = pair.lab.inside(|| TcpListener::bind((TARGET, 90)).unwrap());
+    pair.whole(&Sent::tcp(source(1), 90), true, Fate::Served);
+    drop(listener);
+    pair.whole(&Sent::tcp(source(2), 90), false, Fate::Passes);
+    pair.whole(&Sent::tcp(source(2), 91), false, below);
+
+    // Excluded, served.
+    let neighbour = Ipv4Addr::new(198, 18, 77, 3);
+    pair.whole(&Sent::tcp(source(3), 7000), false, Fate::Passes);
+    pair.whole(&xmas(Sent::tcp(source(3), 7000)), false, Fate::Passes);
+    pair.whole(&Sent::tcp(neighbour, 91), false, Fate::Passes);
+    pair.whole(&xmas(Sent::tcp(neighbour, 91)), false, Fate::Passes);
+    pair.whole(&Sent::tcp(source(3), 8080), false, Fate::Served);
+    pair.whole(&xmas(Sent::tcp(source(3), 8080)), false, trigger);
+
+    // UDP: a socket, a question, and what is neither.
+    let socket = pair.lab.inside(|| UdpSocket::bind((TARGET, 5_000)).unwrap());
+    pair.whole(&Sent::udp(source(4), 5_000), true, Fate::Served);
+    drop(socket);
+    pair.whole(&Sent::udp(source(4), 5_000), false, below);
+    let server = source(6);
+    pair.lab.ip("route add 198.18.0.0/15 dev k0");
+    pair.lab.ip(&format!("neigh add {server} dev k0 lladdr 02:00:00:00:00:02"));
+    pair.lab.inside(move || {
+        let socket = UdpSocket::bind((TARGET, 20_000)).unwrap();
+        socket.send_to(b"who?", (server, 53)).unwrap();
+    });
+    let question = What::Udp { source_port: 20_000, port: 53 };
+    let (home, peer) = (TARGET.into(), server.into());
+    let now = pair.now();
+    let question = Packet { source: home, destination: peer, what: question, unicast: true };
+    pair.model.leaving(now, &question);
+    let answer = Sent { source_port: 53, ..Sent::udp(server, 20_000) };
+    pair.whole(&answer, false, Fate::Passes);
+    pair.whole(&Sent { source_port: 54, ..answer }, false, below);
+    pair.whole(&Sent::udp(server, 20_001), false, below);
+
+    // Fragments are put together before.
+    let sent = Sent::tcp(source(7), 81);
+    pair.agree(&sent, &pieces(&sent.packet()), false, below);
+
+    // A suspect's acknowledgements.
+    let suspect = source(8);
+    let ack = |port| Sent { flags: 0x10, ..Sent::tcp(suspect, port) };
+    pair.whole(&ack(81), false, Fate::Passes);
+    pair.whole(&xmas(Sent::tcp(suspect, 81)), false, trigger);
+    pair.whole(&Sent::tcp(suspect, 82), false, Fate::Probe(Some(Stage::Suspect)));
+    pair.whole(&ack(81), false, Fate::Contact);
+    pair.whole(&Sent { flags: 0x14, ..ack(81) }, false, Fate::Passes);
+    pair.whole(&ack(8080), false, Fate::Passes);
+    pair.whole(&ack(90), false, Fate::Passes);
+    pair.whole(&ack(7000), false, Fate::Contact);
 }

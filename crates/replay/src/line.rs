@@ -129,9 +129,9 @@ impl Line {
         self.waiting.front()
     }
 
-    /// Those behind the first one, at most `most` of them.
-    pub fn behind(&self, most: usize) -> impl Iterator<Item = &Waiting> {
-        self.waiting.iter().skip(1).take(most)
+    /// Those that wait, at most `most` of them.
+    pub fn waiting(&self, most: usize) -> impl Iterator<Item = &Waiting> {
+        self.waiting.iter().take(most)
     }
 
     /// Whether there is no room for more.

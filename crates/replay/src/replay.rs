@@ -72,6 +72,11 @@ pub struct Replay {
     /// Sources that were suspects, and have been accepted by unknown ports since: they may be
     /// suspects still.
     doubtful: Expiring<Prefix>,
+    /// Sources that have been refused when decoys would have accepted them: who has accepted them
+    /// was none.
+    plain: Expiring<Prefix>,
+    /// Whether this host's own answers to calls are in the capture, and not only its callers' side.
+    answers: bool,
     fragments: Fragments,
     line: Line,
     held: Option<Held>,
@@ -101,6 +106,8 @@ impl Replay {
         let mut replay = Self {
             program: Program::new(&policy, &facts),
             doubtful: Expiring::new(policy.trigger.suspect, sources),
+            plain: Expiring::new(policy.trigger.suspect, sources),
+            answers: false,
             engine: Engine::new(policy),
             open,
             listeners: Listeners::default(),
@@ -370,13 +377,16 @@ impl Replay {
                     const MOST_SAID: u32 = 2_048;
                     let meant =
                         |call: u32| (1..=MOST_SAID).contains(&acknowledgment.wrapping_sub(call));
-                    self.line.answer(&tuple, Reply::Refused, |call| ack && meant(call));
+                    self.answers |=
+                        self.line.answer(&tuple, Reply::Refused, |call| ack && meant(call));
                 } else if flags.has(TcpFlags::SYN) && ack {
                     let next = acknowledgment;
                     let wanted = sequence.wrapping_add(1);
                     self.handshakes.tell(tuple, Told { at: self.now, next, wanted });
                     let meant = |call: u32| call.wrapping_add(1) == next;
-                    if !self.line.answer(&tuple, Reply::Accepted, meant) {
+                    if self.line.answer(&tuple, Reply::Accepted, meant) {
+                        self.answers = true;
+                    } else {
                         let what = What::Tcp { source_port, port, flags };
                         let packet =
                             Packet { source: home, destination: peer, what, unicast: true };
@@ -421,15 +431,24 @@ impl Replay {
     /// Whether what comes behind it shows if it was a decoy that has accepted this call.
     fn may_be_decoys(&self, first: &Waiting) -> bool {
         let Kind::Call(call) = &first.kind else { return false };
-        call.reply == Some(Reply::Accepted) && !first.is_due(self.now) && self.is_brink(first)
+        self.is_accepted(call) && !first.is_due(self.now) && self.is_brink(first)
     }
 
-    /// Whether this call, of an unknown port, would make its source a suspect.
+    /// Whether a call was accepted, also by what left past the tap.
+    fn is_accepted(&self, call: &Call) -> bool {
+        match call.reply {
+            Some(reply) => reply == Reply::Accepted,
+            None => self.answers && call.went_on,
+        }
+    }
+
+    /// Whether this call, to a port that has shown no listener, would make its source a suspect.
     fn is_brink(&self, waiting: &Waiting) -> bool {
         let Tuple { peer, home, port, .. } = waiting.tuple;
         port.protocol == Protocol::Tcp
             && self.open.says(port).is_none()
-            && self.listeners.verdict(home, port).is_none()
+            && self.listeners.verdict(home, port) != Some(Verdict::Open)
+            && !self.plain.contains(waiting.at, &waiting.subject)
             && !self.is_suspect(waiting.at, &waiting.subject)
             && self.program.is_trigger(waiting.at, &waiting.subject, peer, port)
     }
@@ -439,19 +458,22 @@ impl Replay {
     }
 
     /// Whether decoys have accepted this call and those behind it.
-    fn decoys_follow(&self, waiting: &Waiting) -> bool {
+    fn decoys_follow(&mut self, waiting: &Waiting) -> bool {
         let mut ports = BTreeSet::from([waiting.tuple.port]);
-        for other in self.line.behind(LOOKED_THROUGH) {
+        for other in self.line.waiting(LOOKED_THROUGH) {
             let Kind::Call(call) = &other.kind else { continue };
             let Tuple { home, port, .. } = other.tuple;
             if other.subject != waiting.subject || port.protocol != Protocol::Tcp {
                 continue;
             }
-            match (call.reply, self.listeners.verdict(home, port)) {
-                // Nobody refuses a suspect.
-                (Some(Reply::Refused), _) => return false,
-                (Some(Reply::Accepted), Some(Verdict::Closed)) => return true,
-                (Some(Reply::Accepted), None) => {
+            if call.reply == Some(Reply::Refused) {
+                // Nobody refuses a suspect. So this call, the trigger, met a listener.
+                self.plain.update(waiting.at, waiting.subject);
+                return false;
+            }
+            match self.listeners.verdict(home, port) {
+                Some(Verdict::Closed) if self.is_accepted(call) => return true,
+                None if self.is_accepted(call) => {
                     ports.insert(port);
                 }
                 _ => {}
@@ -480,7 +502,9 @@ impl Replay {
             Kind::Call(call) => {
                 let owned = self.owned(&waiting, call);
                 if owned == Owned::Unknown {
-                    self.doubtful.update(at, subject);
+                    if self.is_suspect(at, &subject) {
+                        self.doubtful.update(at, subject);
+                    }
                     return;
                 }
                 let open = owned == Owned::Yes;
@@ -552,8 +576,16 @@ impl Replay {
             }
             (None, Some(Verdict::Open)) => (Owned::Yes, None),
             (None, Some(Verdict::Closed)) => (Owned::No, None),
-            (None, None) if call.went_on && suspect => (Owned::Unknown, None),
-            (None, None) if call.went_on => (Owned::Yes, Some(Verdict::Open)),
+            (None, None) if call.went_on && !self.answers => match suspect {
+                true => (Owned::Unknown, None),
+                false => (Owned::Yes, Some(Verdict::Open)),
+            },
+            // This host's answers are in the capture, but not this one: decoys leave past the taps
+            // of their own host. Or it was lost.
+            (None, None) if call.went_on => {
+                let decoy = suspect || self.is_brink(waiting) && self.decoys_follow(waiting);
+                (if decoy { Owned::Decoy } else { Owned::Unknown }, None)
+            }
             (None, None) => (Owned::No, None),
         };
         if let Some(verdict) = lesson {

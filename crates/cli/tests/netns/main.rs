@@ -69,6 +69,7 @@ mod never;
 mod notify;
 mod processes;
 mod reload;
+mod replay;
 mod restarts;
 mod running;
 mod scans;

@@ -29,8 +29,8 @@ use command::{objects, replay};
 /// is no ban, and on a live host it meets decoys for a minute.
 const SUSPECTED: [(&str, &str); 3] = [
     ("b08_actftp", "calls to 30 ports that nobody serves any more"),
-    ("b10_mon", "asks four closed ports within a minute; for `decoy.exclude`"),
-    ("b13_knock", "knocks on three closed ports; for `decoy.exclude`"),
+    ("b10_mon", "asks four closed ports within a minute; for `decoy_exclude`"),
+    ("b13_knock", "knocks on three closed ports; for `decoy_exclude`"),
 ];
 
 /// Scans that are not seen, and why.
@@ -134,6 +134,7 @@ fn captures_give_what_is_expected() {
                 format!("{count} suspect{s}, `{}`{why}", kinds.join("`, `"))
             }
         };
+        let what = what.replace('|', "\\|");
         writeln!(table, "| `{name}` | {what} | {result} |").unwrap();
     }
     writeln!(

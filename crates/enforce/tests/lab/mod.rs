@@ -16,7 +16,8 @@ use vauban_sys::frame::FrameSender;
 use vauban_sys::netns;
 use vauban_sys::nflog::NflogSocket;
 
-const TARGET: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
+/// The address of the namespace with the program.
+pub const TARGET: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 
 /// A probe to send.
 #[derive(Clone, Copy)]
@@ -41,7 +42,7 @@ impl Sent {
         vauban_packet::probe(&self.packet(), None).unwrap()
     }
 
-    fn packet(&self) -> Vec<u8> {
+    pub fn packet(&self) -> Vec<u8> {
         let mut segment = Vec::new();
         segment.extend(self.source_port.to_be_bytes());
         segment.extend(self.port.number.to_be_bytes());
@@ -75,7 +76,7 @@ impl Sent {
 }
 
 /// RFC 1071.
-fn checksum(bytes: &[u8]) -> u16 {
+pub fn checksum(bytes: &[u8]) -> u16 {
     let mut sum: u32 = bytes
         .chunks(2)
         .map(|pair| u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |low| u32::from(*low)))
@@ -155,8 +156,29 @@ impl Lab {
     }
 
     pub fn send(&self, sent: &Sent) {
+        self.send_packet(&sent.packet());
+    }
+
+    /// Runs something in the namespace with the program.
+    pub fn inside<T: Send + 'static>(&self, run: impl FnOnce() -> T + Send + 'static) -> T {
+        let place = PathBuf::from("/run/netns").join(&self.names[0]);
+        let thread = std::thread::spawn(move || {
+            netns::enter(&place).unwrap();
+            run()
+        });
+        thread.join().unwrap()
+    }
+
+    /// ip(8) in the namespace with the program.
+    pub fn ip(&self, line: &str) {
+        let words = ["-n", &self.names[0]].into_iter().chain(line.split_whitespace());
+        assert!(Command::new("ip").args(words).status().unwrap().success(), "ip {line}");
+    }
+
+    /// Sends a packet, from its IP header on.
+    pub fn send_packet(&self, packet: &[u8]) {
         let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
-        frame.extend(sent.packet());
+        frame.extend(packet);
         assert_eq!(self.sender.send(&[&frame]).unwrap(), 1);
     }
 

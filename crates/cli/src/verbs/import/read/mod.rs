@@ -11,11 +11,8 @@ use std::time::Duration;
 use serde_json::Value;
 use vauban_daemon::clock;
 use vauban_daemon::control::dates::read_time;
-<<<<<<< HEAD:crates/cli/src/verbs/import/read.rs
-use vauban_engine::policy::Length;
-=======
 use vauban_daemon::control::protocol::LONGEST_REASON;
->>>>>>> wip/commands:crates/cli/src/verbs/import/read/mod.rs
+use vauban_engine::policy::Length;
 use vauban_engine::{Prefix, Timestamp};
 
 use crate::ask::{list, text};
@@ -117,31 +114,16 @@ impl Found {
     /// The same of an export: a ban that is over is passed over.
     fn add_exported(&mut self, line: usize, ban: &Exported<'_>, now: Timestamp) {
         let over = ban.ended || ban.in_force == Some(false);
-<<<<<<< HEAD:crates/cli/src/verbs/import/read.rs
-        let left = match ban.end {
-            _ if over => Length::from(Duration::ZERO),
-            "" => Length::Forever,
-            end => match read_time(end) {
-                Some(end) => end.since(now).into(),
-                None => {
-                    let why = format!("its end, {end:?}, is no time; export it again");
-                    return self.wrong.push((line, why));
-                }
-            },
-        };
-        if left == Length::from(Duration::ZERO) {
-=======
         let left = match (over, ban.end) {
-            (true, _) => Some(Duration::ZERO),
-            (false, "") => Some(ENDLESS),
-            (false, end) => read_time(end).map(|end| end.since(now)),
+            (true, _) => Some(Length::from(Duration::ZERO)),
+            (false, "") => Some(Length::Forever),
+            (false, end) => read_time(end).map(|end| end.since(now).into()),
         };
         let Some(left) = left else {
             let why = format!("its end, {:?}, is no time; export it again", shorter(ban.end));
             return self.wrong.push((line, why));
         };
-        if left.is_zero() {
->>>>>>> wip/commands:crates/cli/src/verbs/import/read/mod.rs
+        if left == Length::from(Duration::ZERO) {
             self.expired += 1;
             return;
         }
@@ -149,15 +131,12 @@ impl Found {
         let reason = ban.reason.strip_prefix("banned by the operator").unwrap_or(ban.reason);
         let reason = reason.strip_prefix(": ").unwrap_or(reason).to_owned();
         let reason = Some(reason).filter(|reason| !reason.is_empty());
-<<<<<<< HEAD:crates/cli/src/verbs/import/read.rs
-=======
         if reason.as_ref().is_some_and(|reason| reason.len() > LONGEST_REASON) {
             let why = format!(
                 "its reason is longer than {LONGEST_REASON} bytes; give another one: --reason"
             );
             return self.wrong.push((line, why));
         }
->>>>>>> wip/commands:crates/cli/src/verbs/import/read/mod.rs
         self.add(Entry { line, subject: ban.subject.to_owned(), left: Some(left), reason });
     }
 }
