@@ -79,7 +79,7 @@ enum Verb {
     #[command(hide = true)]
     Child {
         /// How to log
-        #[arg(long)]
+        #[arg(long, default_value = "text")]
         log: vauban_config::LogFormat,
     },
     /// Have the daemon read its configuration again; if it has errors, nothing changes

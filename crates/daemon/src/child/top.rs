@@ -38,7 +38,8 @@ impl Core {
         let (policy, tally) = (self.engine.policy(), self.engine.tally());
         let (counts, losses) = (&self.watched.counts, &self.watched.losses);
         let now = self.clock.now();
-        // As the engine knows them: the kernel's list would take long in a flood, once a second.
+        // As the engine remembers them, which is some thousands: the kernel's list would take long in
+        // a flood, once a second.
         let mut suspects = self.engine.suspects();
         let all = suspects.len();
         suspects.sort_by_cached_key(|(subject, dossier)| {

@@ -4,6 +4,10 @@ use std::io::Write as _;
 use std::net::Shutdown;
 use std::path::PathBuf;
 
+use proptest::collection::vec;
+use proptest::prelude::{any, prop_assert, proptest};
+use proptest::sample::Index;
+
 use super::*;
 use crate::entry::About;
 
@@ -136,6 +140,29 @@ fn entries_of_the_other_process_come_through_cleaned() {
     let [first, second] = entries.as_slice() else { panic!("{entries:?}") };
     assert_eq!(first, &ban());
     assert_eq!(second.message, "Ban \u{b7}[2J\u{b7}VAUBAN_KIND=trouble");
+}
+
+/// An entry has nothing in it that a line must not have.
+fn is_clean(entry: &Entry) -> bool {
+    !entry.line().contains(char::is_control) && !fields(entry).contains(&0x1b)
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_relay_panic(bytes in vec(any::<u8>(), 0..2_000)) {
+        prop_assert!(relayed(&bytes).0.iter().all(is_clean));
+    }
+
+    #[test]
+    fn entries_with_bytes_changed_are_clean_or_the_end(
+        changes in vec((any::<Index>(), any::<u8>()), 1..6)
+    ) {
+        let mut bytes = (ban().json() + "\n").into_bytes();
+        for (index, byte) in changes {
+            *index.get_mut(&mut bytes) = byte;
+        }
+        prop_assert!(relayed(&bytes).0.iter().all(is_clean));
+    }
 }
 
 #[test]

@@ -57,9 +57,13 @@ fn keep_what_is_open(old: &Config, new: &mut Config) -> Vec<&'static str> {
         new.store.path.clone_from(&old.store.path);
         kept.push("store.path");
     }
-    if new.log != old.log {
-        new.log = old.log;
-        kept.push("log");
+    if new.log.format != old.log.format {
+        new.log.format = old.log.format;
+        kept.push("log.format");
+    }
+    if new.log.journal != old.log.journal {
+        new.log.journal = old.log.journal;
+        kept.push("log.journal");
     }
     kept
 }
