@@ -16,6 +16,7 @@ use vauban_enforce::{Reply, Request, Service};
 use vauban_engine::event::Facts;
 use vauban_engine::output::{Batch, Block, BlockOp};
 use vauban_engine::policy::Allowed;
+use vauban_engine::zone::{Mode, Pattern, Zone, Zones};
 use vauban_engine::{Policy, Prefix};
 
 fn prefix(text: &str) -> Prefix {
@@ -286,4 +287,37 @@ fn every_block_in_the_kernel_has_a_timeout() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains("expires"), "{text}");
     }
+}
+
+/// Whatever a zone and an interface may be called: nft takes it, in a map and as a pattern.
+#[test]
+#[ignore = "needs root"]
+fn every_name_that_zones_take_is_loaded() {
+    let _namespace = Namespace::new("zones");
+    let mut service = Service::new(build(EnforcerKind::Nftables).unwrap());
+    let odd: Vec<char> =
+        ('!'..='~').filter(|c| format!("a{c}b").parse::<Pattern>().is_ok()).collect();
+    assert!(odd.len() > 80, "{odd:?}");
+    let all = |form: fn(char) -> String| odd.iter().map(|c| form(*c).parse().unwrap()).collect();
+    let zones: [(&str, Mode, Vec<Pattern>); 5] = [
+        ("-a", Mode::Watch, all(|c| format!("a{c}b"))),
+        ("0", Mode::Ignore, all(|c| format!("{c}c*"))),
+        ("_", Mode::Protect, all(|c| format!("d{c}*"))),
+        ("0123456789abcdef", Mode::Watch, all(|c| format!("{c}bcdefghijklmn*"))),
+        ("wan", Mode::Ignore, all(|c| format!("{c}bcdefghijklmno*"))),
+    ];
+    let zones = zones.map(|(name, mode, interfaces)| Zone {
+        name: name.parse().unwrap(),
+        mode,
+        interfaces,
+        comment: None,
+    });
+    let with = Policy { zones: Zones(zones.to_vec()), ..Policy::default() };
+    // One after the other, as reloads do.
+    for policy in [Policy::default(), with.clone(), Policy::default(), with] {
+        let load = Request::Load(Box::new(policy), Facts::default());
+        assert_eq!(service.handle(load), Reply::Done);
+        assert_eq!(held(&mut service), []);
+    }
+    assert_eq!(service.handle(Request::Retire(Facts::default())), Reply::Done);
 }

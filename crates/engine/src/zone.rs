@@ -145,6 +145,9 @@ impl FromStr for Pattern {
             Err(NoPattern::TooLong)
         } else if matches!(text, "." | "..") {
             Err(NoPattern::Dots)
+        } else if name.len() == Self::LONGEST {
+            // Nothing can follow, and nft takes no `*` behind so many.
+            Ok(Self(name.into()))
         } else {
             Ok(Self(text.into()))
         }
@@ -245,13 +248,16 @@ mod tests {
 
     #[test]
     fn names_are_as_the_kernel_and_its_program_take_them() {
-        for good in ["eth0", "br-*", "eth0.100", "a", "enx0123456789ab", "enx0123456789ab*"] {
+        for good in ["eth0", "br-*", "eth0.100", "a", "enx0123456789ab", "enx0123456789a*"] {
             assert_eq!(good.parse::<Pattern>().unwrap().to_string(), good);
         }
+        let full: Pattern = "abcdefghijklmno*".parse().unwrap();
+        assert_eq!((full.as_str(), full.beginning()), ("abcdefghijklmno", None));
         for (bad, why) in [
             ("", NoPattern::Empty),
             ("*", NoPattern::Empty),
             ("enx0123456789abc", NoPattern::TooLong),
+            ("enx0123456789abc*", NoPattern::TooLong),
             ("eth0:1", NoPattern::Character(':')),
             ("eth0@if5", NoPattern::Character('@')),
             ("e*h", NoPattern::Character('*')),
