@@ -164,6 +164,24 @@ fn nonsense_is_refused_with_what_helps() {
     assert_eq!(vauban.errors(), "");
 }
 
+/// The table that a daemon leaves behind holds who is allowed then, and nobody who is not any more.
+#[test]
+#[ignore = "needs root"]
+fn what_is_left_behind_knows_who_is_allowed() {
+    let lab = Lab::pair();
+    let config = "[ban]\nat_stop = \"leave\"\n";
+    let mut vauban = Vauban::start(&lab, config);
+    vauban.verb("allow 203.0.113.1").success();
+    vauban.reload(config);
+    vauban.verb("disallow 203.0.113.1").success();
+    vauban.verb("ban 203.0.113.1").success();
+    vauban.verb("allow 203.0.113.2").success();
+    assert_eq!(vauban.stop("TERM"), Some(0), "{}", vauban.errors());
+    assert!(lab.holds("banned4", "203.0.113.1"));
+    assert!(!is_in_set(&lab, "never4", "203.0.113.1"));
+    assert!(is_in_set(&lab, "never4", "203.0.113.2"));
+}
+
 /// The guide's lines work as they stand there, one after the other.
 #[test]
 #[ignore = "needs root"]

@@ -1,6 +1,10 @@
 //! The verbs' exit statuses, and who may use them.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+
+use serde_json::json;
 
 use crate::daemon::{PROGRAM, Vauban, verb_at};
 use crate::lab::{Lab, PATIENCE};
@@ -91,6 +95,74 @@ fn a_configuration_with_errors() {
     assert!(!lab.is_loaded());
     assert!(!daemon.socket.exists());
     assert_eq!(vauban("ruleset --config /nowhere/vauban.toml").code, Some(78));
+}
+
+/// A daemon that strangers have taken over may say what it likes, but not to the terminal.
+#[test]
+#[ignore = "needs root"]
+fn what_the_daemon_says_commands_no_terminal() {
+    let lab = Lab::pair();
+    let socket = lab.folder().join("evil");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let evil = "\u{1b}]0;owned\u{7}\u{9b}31m\r\u{202e}";
+    let ban = json!({
+        "subject": evil, "start": evil, "reason": evil, "remaining": 1, "level": 1, "in_force": false,
+        "ended": evil, "how": evil, "evidence": [{ "at": evil, "text": evil }],
+    });
+    let ok = json!({
+        "dry_run": false, "stored": true, "bans": [ban], "suspects": [ban], "ban": ban,
+        "state": "watched", "address": evil, "subject": evil, "evidence": [{ "at": evil, "text": evil }],
+        "why_not": [{ "what": evil, "text": evil }], "version": evil, "configuration": evil,
+        "allowed": [{ "prefix": evil, "origin": evil, "comment": evil }], "still": evil,
+        "disallowed": evil, "unbanned": [{ "subject": evil }], "policy": { evil: evil },
+    });
+    let lines = [
+        "status",
+        "suspects",
+        "bans",
+        "bans --json",
+        "explain ::1",
+        "why-not ::1",
+        "history",
+        "history --json",
+        "allow",
+        "disallow ::1",
+        "unban ::1",
+        "ban ::1",
+        "reload",
+        "export",
+        "export --format csv",
+        "export --format list",
+        "export evidence",
+        "export history",
+    ];
+    for reply in [json!({ "ok": ok }), json!({ "no": evil })] {
+        // Escaped as JSON has it, and raw, as a JSON text may have all but the first thirty-two.
+        let text = format!("{reply}\n");
+        for line in lines {
+            let done = std::thread::scope(|scope| {
+                let verb = scope.spawn(|| verb_at(&socket.display().to_string(), line));
+                listener.set_nonblocking(true).unwrap();
+                while !verb.is_finished() {
+                    let Ok((mut call, _)) = listener.accept() else {
+                        std::thread::yield_now();
+                        continue;
+                    };
+                    call.set_nonblocking(false).unwrap();
+                    let mut asked = String::new();
+                    BufReader::new(&call).read_line(&mut asked).unwrap();
+                    call.write_all(text.as_bytes()).unwrap();
+                }
+                verb.join().unwrap()
+            });
+            let said = format!("{}{}", done.out, done.err);
+            assert!(!said.is_empty(), "{line}");
+            let bad = |c: char| (c.is_control() && c != '\n' && c != '\r') || c == '\u{202e}';
+            assert!(!said.contains(bad), "{line}: {said:?}");
+            // Ends of line of CSV are the only ones of their kind.
+            assert!(!said.replace("\r\n", "").contains('\r'), "{line}: {said:?}");
+        }
+    }
 }
 
 /// Only root is listened to, whatever the socket's permissions say.

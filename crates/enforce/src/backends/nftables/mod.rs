@@ -11,9 +11,9 @@ use vauban_engine::Prefix;
 use vauban_engine::event::Facts;
 use vauban_engine::key::Keying;
 use vauban_engine::net::Protocol;
-use vauban_engine::never::NeverSet;
+use vauban_engine::never::{Because, NeverSet};
 use vauban_engine::output::{Batch, Block, BlockOp};
-use vauban_engine::policy::{Policy, Unproven};
+use vauban_engine::policy::{Allowed, Policy, Unproven};
 use vauban_sys::diag;
 use vauban_sys::nft::{Element, Nft, SetOp};
 
@@ -185,6 +185,13 @@ impl Enforcer for Nftables {
             }
         }
         self.commit(&ops)?;
+        // What is left behind at the end is made of the policy: nobody who is not allowed any more.
+        let allowed = never
+            .members()
+            .iter()
+            .filter(|member| matches!(member.because, Because::Allowed(_) | Because::Granted(_)));
+        self.policy.allow =
+            allowed.map(|member| Allowed { prefix: member.prefix, comment: None }).collect();
         self.remember()
     }
 
