@@ -48,16 +48,13 @@ impl<K: Ord + Copy> Expiring<K> {
 
     /// Takes an element out, or all.
     pub fn remove(&mut self, key: Option<&K>) {
-        match key {
-            Some(key) => {
-                if let Some(until) = self.until.remove(key) {
-                    self.by_time.remove(&(until, *key));
-                }
-            }
-            None => {
-                self.until.clear();
-                self.by_time.clear();
-            }
+        let Some(key) = key else {
+            self.until.clear();
+            self.by_time.clear();
+            return;
+        };
+        if let Some(until) = self.until.remove(key) {
+            self.by_time.remove(&(until, *key));
         }
     }
 
