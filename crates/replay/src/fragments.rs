@@ -189,7 +189,7 @@ mod tests {
 
     fn piece(id: u8, offset: u16, more: bool, data: &[u8]) -> Vec<u8> {
         let total = u16::try_from(20 + data.len()).unwrap().to_be_bytes();
-        let field = (offset / 8 | if more { 0x2000 } else { 0 }).to_be_bytes();
+        let field = ((offset / 8) | if more { 0x2000 } else { 0 }).to_be_bytes();
         let mut packet = vec![0x45, 0, total[0], total[1], 0, id, field[0], field[1], 64, 6, 0, 0];
         packet.extend([192, 0, 2, 1, 192, 0, 2, 2]);
         packet.extend(data);
