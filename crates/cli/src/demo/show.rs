@@ -25,7 +25,7 @@ pub fn side_by_side(without: &Learned, with: &Learned, log: &str, explanation: &
     ];
     // The third closed port is the trigger, so at most two can have answered before it.
     let verdict = if with.closed <= 2 && with.silent == 0 {
-        paint(GOOD, "After two wrong ports, every port was open: the scan is worthless.")
+        paint(GOOD, "After at most two wrong ports, every port was open: the scan is worthless.")
     } else {
         paint(ALERT, "The scan was not made worthless.")
     };
