@@ -256,6 +256,10 @@ fn set(policy: &mut Policy, words: &[&str]) {
         ["unproven", "decoy"] => policy.unproven = Unproven::Decoy,
         ["proofs", value] => policy.decoy.ports = value.parse().unwrap(),
         ["proof-window", value] => policy.decoy.window = span(value),
+        ["exclude", port] if port.contains("p/") => {
+            policy.decoy.exclude.ports.push(port.parse().unwrap());
+        }
+        ["exclude", source] => policy.decoy.exclude.sources.push(source.parse().unwrap()),
         ["dry-run"] => policy.enforcement = Enforcement::DryRun,
         ["zone", name, mode] => policy.zones.0.push(Zone {
             name: name.parse().unwrap(),

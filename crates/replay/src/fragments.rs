@@ -4,7 +4,7 @@
 //! they do not come together in time. IPv6 fragments are left alone: the program sees them as they
 //! come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use vauban_engine::Timestamp;
@@ -30,7 +30,7 @@ type Key = [u8; 11];
 #[derive(Debug, Default)]
 pub struct Fragments {
     datagrams: BTreeMap<Key, Datagram>,
-    by_age: BTreeMap<(Timestamp, Key), ()>,
+    by_age: BTreeSet<(Timestamp, Key)>,
     bytes: usize,
 }
 
@@ -77,7 +77,7 @@ impl Fragments {
             return Whole::Together(whole);
         }
         self.bytes += datagram.bytes();
-        self.by_age.insert((datagram.since, piece.key), ());
+        self.by_age.insert((datagram.since, piece.key));
         self.datagrams.insert(piece.key, datagram);
         while self.datagrams.len() > MOST_DATAGRAMS || self.bytes > MOST_BYTES {
             self.drop_oldest();
@@ -86,7 +86,7 @@ impl Fragments {
     }
 
     fn sweep(&mut self, now: Timestamp) {
-        while let Some(((since, _), ())) = self.by_age.first_key_value()
+        while let Some((since, _)) = self.by_age.first()
             && since.plus(WAIT) <= now
         {
             self.drop_oldest();
@@ -94,7 +94,7 @@ impl Fragments {
     }
 
     fn drop_oldest(&mut self) {
-        let Some(((_, key), ())) = self.by_age.pop_first() else { return };
+        let Some((_, key)) = self.by_age.pop_first() else { return };
         if let Some(datagram) = self.datagrams.remove(&key) {
             self.bytes -= datagram.bytes();
         }
@@ -140,7 +140,7 @@ impl Datagram {
     /// Adds a piece; false when the datagram is to be thrown away.
     fn add(&mut self, piece: &Piece<'_>) -> bool {
         let end = piece.offset + piece.data.len();
-        let odd = piece.data.is_empty() || piece.more && piece.data.len() % 8 != 0;
+        let odd = piece.data.is_empty() || piece.more && !piece.data.len().is_multiple_of(8);
         if odd || end > usize::from(u16::MAX) || self.pieces.len() >= MOST_PIECES {
             return false;
         }

@@ -33,32 +33,40 @@ impl Told {
     }
 }
 
+/// What this host said first to somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It called him.
+    Called,
+    /// It, or a decoy in its name, took his call.
+    Accepted(Told),
+}
+
 /// Those that were told something.
 #[derive(Debug, Default)]
 pub struct Handshakes {
-    told: BTreeMap<Tuple, Option<Told>>,
+    told: BTreeMap<Tuple, Said>,
     oldest: VecDeque<Tuple>,
 }
 
 impl Handshakes {
     /// A SYN-ACK left.
     pub fn tell(&mut self, tuple: Tuple, told: Told) {
-        self.put(tuple, Some(told));
+        self.put(tuple, Said::Accepted(told));
     }
 
     /// This host called.
     pub fn call(&mut self, tuple: Tuple) {
-        self.put(tuple, None);
+        self.put(tuple, Said::Called);
     }
 
-    /// What was told: `None` when nothing is known of these ends; `Some(None)` when this host
-    /// called.
+    /// What was said; `None` when nothing is known of these ends.
     #[must_use]
-    pub fn get(&self, tuple: &Tuple) -> Option<Option<Told>> {
+    pub fn get(&self, tuple: &Tuple) -> Option<Said> {
         self.told.get(tuple).copied()
     }
 
-    fn put(&mut self, tuple: Tuple, told: Option<Told>) {
+    fn put(&mut self, tuple: Tuple, told: Said) {
         if self.told.insert(tuple, told).is_none() {
             self.oldest.push_back(tuple);
         }

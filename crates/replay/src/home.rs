@@ -140,8 +140,8 @@ impl Election {
         let (from, to) = (headers.source, headers.destination);
         match headers.carries {
             Carries::Tcp { source_port, port, flags, .. } => match flags.0 & 0x17 {
-                // SYN alone; what no stack sends.
-                0x02 | 0x00 | 0x01 => {
+                // SYN alone; FIN alone, or nothing, as no stack sends them.
+                0x00..=0x02 => {
                     if self.calls.len() < MOST_CANDIDATES {
                         self.calls.insert((from, source_port, to, port));
                     }
@@ -166,11 +166,11 @@ impl Votes {
 }
 
 /// The candidate that is an end of nearly all frames; of several, as the head of this file says.
-fn best<'a, K: Ord, V: std::borrow::Borrow<Votes>>(
-    candidates: &'a BTreeMap<K, V>,
+fn best<K: Ord, V: std::borrow::Borrow<Votes>>(
+    candidates: &BTreeMap<K, V>,
     frames: u64,
     of_first: impl Fn(&K) -> bool,
-) -> Option<(&'a K, &'a Votes)> {
+) -> Option<(&K, &Votes)> {
     // A twentieth may be the neighbours' own talk that was overheard.
     let enough = frames - frames / 20;
     let mut standing: Vec<(&K, &Votes)> = candidates

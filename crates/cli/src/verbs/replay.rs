@@ -54,7 +54,7 @@ pub fn run(asked: Asked) -> Result<(), Trouble> {
         replay(input, &mut replaying, &mut |engine, notice| printer.print(engine, notice));
     let summary = replaying.summary();
     if asked.json {
-        for remark in printer.remarks(&summary, learns_home) {
+        for remark in remarks(&summary, learns_home) {
             eprintln!("vauban: {remark}");
         }
     } else {
@@ -147,25 +147,6 @@ impl Printer {
         }
     }
 
-    /// What the user should know beside the decisions.
-    fn remarks(&self, summary: &Summary, learned: bool) -> Vec<String> {
-        let mut remarks = Vec::new();
-        if learned && !summary.home.is_empty() {
-            let home = names(&summary.home);
-            remarks.push(format!(
-                "taken for the protected host: {home} (say --home if that is wrong)"
-            ));
-        }
-        if summary.unverified > 0 {
-            remarks.push(format!(
-                "{} probes do not count: they were cut off when they were captured, so nobody can \
-                 verify their checksums; capture with `tcpdump -s 0`",
-                summary.unverified
-            ));
-        }
-        remarks
-    }
-
     /// What a replay ends with, in words.
     fn summary(&mut self, summary: &Summary, learned: bool) {
         let tally = summary.tally;
@@ -187,7 +168,7 @@ impl Printer {
         if summary.unproven() > 0 && self.policy.unproven != Unproven::Ban {
             lines.push(format!("{} of the suspects {UNPROVEN}", summary.unproven()));
         }
-        lines.extend(self.remarks(summary, learned));
+        lines.extend(remarks(summary, learned));
         for line in lines {
             eprintln!("{line}");
         }
@@ -203,6 +184,23 @@ impl Printer {
             None => Ok(()),
         }
     }
+}
+
+/// What the user should know beside the decisions.
+fn remarks(summary: &Summary, learned: bool) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if learned && !summary.home.is_empty() {
+        let home = names(&summary.home);
+        remarks.push(format!("taken for the protected host: {home} (say --home if that is wrong)"));
+    }
+    if summary.unverified > 0 {
+        remarks.push(format!(
+            "{} probes do not count: they were cut off when they were captured, so nobody can \
+             verify their checksums; capture with `tcpdump -s 0`",
+            summary.unverified
+        ));
+    }
+    remarks
 }
 
 fn names<T: ToString>(items: &[T]) -> String {

@@ -48,13 +48,13 @@ impl<K: Ord + Copy> Expiring<K> {
 
     /// Takes an element out, or all.
     pub fn remove(&mut self, key: Option<&K>) {
-        if let Some(key) = key {
-            if let Some(until) = self.until.remove(key) {
-                self.by_time.remove(&(until, *key));
-            }
-        } else {
+        let Some(key) = key else {
             self.until.clear();
             self.by_time.clear();
+            return;
+        };
+        if let Some(until) = self.until.remove(key) {
+            self.by_time.remove(&(until, *key));
         }
     }
 

@@ -1,3 +1,5 @@
+//! The model by itself; beside the kernel it is in `crates/enforce/tests/agreement.rs`.
+
 use core::net::{IpAddr, Ipv4Addr};
 use std::vec;
 

@@ -88,7 +88,7 @@ impl Section {
                 continue;
             }
             let length = number(&head, 4, self.little_endian);
-            if length < 12 || length % 4 != 0 {
+            if length < 12 || !length.is_multiple_of(4) {
                 return Err(input.damage(Defect::Lengths));
             }
             match kind {
@@ -169,7 +169,7 @@ impl Section {
             _ => return Err(input.damage(Defect::NotACapture)),
         };
         let length = number(head, 4, self.little_endian);
-        if length < 28 || length % 4 != 0 {
+        if length < 28 || !length.is_multiple_of(4) {
             return Err(input.damage(Defect::Lengths));
         }
         self.hold(input, length)?;
