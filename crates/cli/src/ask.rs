@@ -149,7 +149,8 @@ mod tests {
 
     #[test]
     fn nothing_that_commands_a_terminal_gets_through() {
-        let some = ["\u{1b}]0;x\u{7}", "\u{9b}31m", "\r", "\u{7f}", "\u{202e}txt", "\u{8}", "\n", "\t"];
+        let some =
+            ["\u{1b}]0;x\u{7}", "\u{9b}31m", "\r", "\u{7f}", "\u{202e}txt", "\u{8}", "\n", "\t"];
         for bad in some {
             let value = json!({ bad: [{ "reason": bad }] });
             let text = format!("{{\"ok\":{value}}}\n");

@@ -9,7 +9,6 @@ use std::process::ExitCode;
 use vauban_daemon::RunError;
 use vauban_daemon::clean::clean_lines;
 
-
 /// An exit status, as the help, the manual page and the reference page give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Status {

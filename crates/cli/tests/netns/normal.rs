@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::lab::Lab;
 
 /// Numbers and texts of JSON that differ, by their keys.
-const KEYS: [(&str, &str); 7] = [
+const KEYS: [(&str, &str); 9] = [
     ("remaining", "<seconds>"),
     ("uptime", "<seconds>"),
     ("suspect_for", "<seconds>"),
@@ -17,11 +17,14 @@ const KEYS: [(&str, &str); 7] = [
     ("user", "<user>"),
     ("sandbox", "<sandbox>"),
     ("version", "<version>"),
+    ("vauban", "<version>"),
+    ("rate", "<rate>"),
 ];
 
 /// Words that differ, by what stands before and behind them.
-const PLACES: [(&str, &str, &str); 5] = [
+const PLACES: [(&str, &str, &str); 6] = [
     (" for ", " more", "<span>"),
+    ("(counts for ", ")", "<span>"),
     (", up ", ",", "<span>"),
     (".db: ", " KiB", "<size>"),
     ("as user ", ",", "<user>"),
@@ -50,10 +53,15 @@ pub fn json(value: &Value, lab: &Lab) -> Value {
             let proof = fields.get("meaning").and_then(Value::as_str) == Some("proven");
             // The store is measured now and then.
             let store = fields.contains_key("trouble");
+            // Of `top`: how many a second.
+            let rates = fields.contains_key("probes") && fields.values().any(Value::is_f64);
             let field = |(key, value): (&String, &Value)| {
                 let known = KEYS.iter().find(|(name, _)| name == key && !value.is_null());
                 let size = store && (key == "bytes" || key == "bans");
                 let value = match known {
+                    // Of an export, that of its shape.
+                    Some(("version", _)) if value.is_u64() => value.clone(),
+                    _ if rates => Value::from("<rate>"),
                     Some((_, name)) => Value::from(*name),
                     None if size => Value::from("<size>"),
                     None if proof && key == "bytes" => Value::from("<bytes>"),
@@ -72,6 +80,9 @@ fn here(text: &str, lab: &Lab) -> String {
     let folder = lab.folder().display().to_string();
     let text = between(text, &format!("{folder}/"), "-", "<number>");
     let text = text.replace(&folder, "<folder>");
+    // What is read of these files has its name from here on.
+    let text = text.replace(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/"), "");
+    let text = text.replace(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/"), "");
     let text = text.replace(&format!("vauban {}", env!("CARGO_PKG_VERSION")), "vauban <version>");
     times(&text)
 }
