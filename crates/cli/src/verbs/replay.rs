@@ -57,7 +57,7 @@ pub fn run(asked: Asked) -> Result<(), Trouble> {
         for remark in remarks(&summary, learns_home) {
             eprintln!("vauban: {remark}");
         }
-    } else {
+    } else if summary.frames > 0 || outcome.is_ok() {
         printer.summary(&summary, learns_home);
     }
     printer.finish()?;

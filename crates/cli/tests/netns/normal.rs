@@ -22,14 +22,21 @@ const KEYS: [(&str, &str); 9] = [
 ];
 
 /// Words that differ, by what stands before and behind them.
-const PLACES: [(&str, &str, &str); 6] = [
+const PLACES: [(&str, &str, &str); 9] = [
     (" for ", " more", "<span>"),
     ("(counts for ", ")", "<span>"),
+    // Of CSV: behind the beginning and the end of a ban.
+    ("<time>,<time>,", ",", "<seconds>"),
     (", up ", ",", "<span>"),
+    ("  up ", ",", "<span>"),
+    (", version ", " ", "<version>"),
     (".db: ", " KiB", "<size>"),
     ("as user ", ",", "<user>"),
     ("unprivileged user ", " ", "<user>"),
 ];
+
+/// What the log says first where the package has not been installed.
+pub const NO_USER: &str = "There is no user vauban here";
 
 /// How wide a column of spans is made, whatever is in it.
 const SPAN: usize = 8;
@@ -40,7 +47,19 @@ pub fn words(text: &str, lab: &Lab) -> String {
     for (before, behind, name) in PLACES {
         text = between(&text, before, behind, name);
     }
-    spans(&text)
+    narrow(&spans(&text))
+}
+
+/// A list of the past with two blanks between its columns: how wide they are depends on their spans.
+fn narrow(text: &str) -> String {
+    let (mut list, mut out) = (false, String::new());
+    for line in text.lines() {
+        list = (list || line.contains("  HOW  ")) && !line.is_empty();
+        let cells: Vec<&str> = line.split("  ").map(str::trim).filter(|c| !c.is_empty()).collect();
+        out += if list { cells.join("  ") } else { line.to_owned() }.as_str();
+        out.push('\n');
+    }
+    out
 }
 
 /// The answer of a verb as JSON.
@@ -87,9 +106,10 @@ fn here(text: &str, lab: &Lab) -> String {
     times(&text)
 }
 
-/// Replaces `2026-11-21T15:00:20.952Z` and `15:00:20.952Z`.
+/// Replaces `2026-11-21T15:00:20.952Z`, `15:00:20.952Z`, `15:00:20Z` and `15:00:20 `.
 fn times(text: &str) -> String {
-    const SHAPES: [&str; 2] = ["dddd-dd-ddTdd:dd:dd.dddZ", "dd:dd:dd.dddZ"];
+    const SHAPES: [&str; 4] =
+        ["dddd-dd-ddTdd:dd:dd.dddZ", "dd:dd:dd.dddZ", "dd:dd:ddZ", "dd:dd:dd "];
     let fits = |text: &str, shape: &str| {
         text.len() >= shape.len()
             && text.bytes().zip(shape.bytes()).all(|(found, wanted)| match wanted {
@@ -100,7 +120,7 @@ fn times(text: &str) -> String {
     let (mut out, mut rest) = (String::new(), text);
     while let Some(first) = rest.chars().next() {
         if let Some(shape) = SHAPES.iter().find(|shape| fits(rest, shape)) {
-            out.push_str("<time>");
+            out.push_str(if shape.ends_with(' ') { "<time> " } else { "<time>" });
             rest = &rest[shape.len()..];
         } else {
             out.push(first);
@@ -132,8 +152,7 @@ fn between(text: &str, before: &str, behind: &str, name: &str) -> String {
 fn line_ends(text: &str) -> String {
     let line = |line: &str| match line.split_once("sandbox: ") {
         Some((head, _)) => format!("{head}sandbox: <sandbox>\n"),
-        // Said where the package has not been installed.
-        None if line.contains("There is no user vauban here") => String::new(),
+        None if line.contains(NO_USER) => String::new(),
         None => format!("{line}\n"),
     };
     text.lines().map(line).collect()
@@ -169,6 +188,7 @@ fn spans(text: &str) -> String {
 fn what_differs_is_named_and_nothing_else() {
     assert_eq!(times("at 2026-11-21T15:00:20.952Z, 15:00:20.952Z"), "at <time>, <time>");
     assert_eq!(times("15:00:20.95Z 5:00"), "15:00:20.95Z 5:00");
+    assert_eq!(times("15:00:20 Ban 15:00:20Z 15:00:20."), "<time> Ban <time> 15:00:20.");
     let place = |text: &str| between(text, " for ", " more", "<span>");
     assert_eq!(place("x for 59s more, y for 1m more"), "x for <span> more, y for <span> more");
     assert_eq!(place("x for the third time, no more"), "x for the third time, no more");

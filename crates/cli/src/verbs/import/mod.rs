@@ -151,7 +151,7 @@ impl Tally {
             let unstored =
                 if stored { "" } else { "\nnot all of them are stored: see vauban status" };
             print(&format!(
-                "{banned} {would}banned, {already} already, {} refused, {} wrong{over}{unstored}",
+                "{banned} {would}banned, {already} banned already, {} refused, {} wrong{over}{unstored}",
                 refused.len(),
                 wrong.len()
             ))?;
