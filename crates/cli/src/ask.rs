@@ -8,6 +8,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use serde_json::Value;
+use vauban_daemon::clean::{clean, is_unclean};
 use vauban_daemon::control::client;
 use vauban_daemon::control::protocol::{Reply, Request};
 
@@ -73,32 +74,6 @@ fn outcome<T>(reply: Reply<T>) -> Result<T, Trouble> {
     }
 }
 
-/// Whether a character commands a terminal, or turns the direction of text (Unicode's Bidi_Control).
-/// Line feeds and tabs may stay: they only move on.
-fn commands(c: char) -> bool {
-    match c {
-        '\n' | '\t' => false,
-        '\u{061c}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2066}'..='\u{2069}' => true,
-        c => c.is_control(),
-    }
-}
-
-/// A text with what commands a terminal written out, as `\u{1b}`.
-pub fn clean(text: &str) -> Cow<'_, str> {
-    if !text.contains(commands) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if commands(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
-    }
-    Cow::Owned(out)
-}
-
 /// A value with all of its texts clean.
 fn cleaned(value: Value) -> Value {
     match value {
@@ -116,14 +91,14 @@ fn cleaned(value: Value) -> Value {
 }
 
 /// Whether JSON as it came can only hold clean texts: no such character, and no escape but those of
-/// quotes, backslashes and what may stay.
+/// quotes and backslashes.
 fn is_clean_json(text: &str) -> bool {
     let mut escaped = false;
     text.trim_end_matches('\n').chars().all(|c| {
         let after_backslash = escaped;
         escaped = c == '\\' && !after_backslash;
-        let bad_escape = after_backslash && matches!(c, 'u' | 'b' | 'f' | 'r');
-        !bad_escape && !commands(c)
+        let bad_escape = after_backslash && matches!(c, 'u' | 'b' | 'f' | 'r' | 'n' | 't');
+        !bad_escape && !is_unclean(c)
     })
 }
 
@@ -174,16 +149,16 @@ mod tests {
 
     #[test]
     fn nothing_that_commands_a_terminal_gets_through() {
-        for bad in ["\u{1b}]0;x\u{7}", "\u{9b}31m", "\r", "\u{7f}", "\u{202e}txt", "\u{8}"] {
-            let out = clean(bad).into_owned();
-            assert!(!out.contains(commands) && out.contains("\\u{"), "{out:?}");
+        let some =
+            ["\u{1b}]0;x\u{7}", "\u{9b}31m", "\r", "\u{7f}", "\u{202e}txt", "\u{8}", "\n", "\t"];
+        for bad in some {
             let value = json!({ bad: [{ "reason": bad }] });
             let text = format!("{{\"ok\":{value}}}\n");
             assert!(!is_clean_json(&text), "{text}");
-            assert!(!cleaned(value).to_string().contains(commands));
+            let out = cleaned(value).to_string();
+            assert!(!out.contains(is_unclean) && out.contains("\\\\u{"), "{out}");
         }
-        let said = "größer \"quoted\" C:\\users\\readme\n\ttwo";
-        assert_eq!(clean(said), said);
+        let said = "größer \"quoted\" C:\\users\\readme";
         let text = format!("{{\"ok\":{}}}\n", json!({ "reason": said }));
         assert!(is_clean_json(&text), "{text}");
     }

@@ -7,8 +7,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use vauban_daemon::RunError;
-
-use crate::ask::clean;
+use vauban_daemon::clean::clean_lines;
 
 /// An exit status, as the help, the manual page and the reference page give it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +150,7 @@ pub fn code(outcome: Result<(), Trouble>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(trouble) => {
             if !matches!(trouble, Trouble::ConfigSaid) {
-                eprintln!("vauban: {}", clean(&trouble.to_string()));
+                eprintln!("vauban: {}", clean_lines(&trouble.to_string()));
             }
             ExitCode::from(trouble.status())
         }

@@ -25,7 +25,8 @@ pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
                 },
             )
             .collect();
-        padded.join("  ")
+        // Where the last cells are empty.
+        padded.join("  ").trim_end().to_owned()
     };
     let headings: Vec<String> = headings.iter().map(|text| (*text).to_owned()).collect();
     let mut out = paint::paint(HEAD, &line(&headings));

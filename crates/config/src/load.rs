@@ -4,7 +4,9 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::fs::Metadata;
 use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::source::Source;
@@ -16,6 +18,9 @@ pub const DEFAULT_PATH: &str = "/etc/vauban/vauban.toml";
 /// The largest file that is read. A thousand times what anybody writes; more is a log or a disk
 /// that was named by mistake.
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
+
+/// The number of `/dev/null`: major 1, minor 3 (null(4)).
+const NULL_DEVICE: u64 = 0x103;
 
 /// This crate's only door to the world.
 pub trait Files {
@@ -38,7 +43,14 @@ pub struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<String> {
-        let file = match std::fs::File::open(path) {
+        // Looked at before it is opened: that of a pipe waits for somebody to write.
+        let opened = std::fs::metadata(path).and_then(|metadata| {
+            what_else(&metadata).map_or_else(
+                || std::fs::File::open(path),
+                |what| Err(io::Error::other(format!("it is {what}, not a file"))),
+            )
+        });
+        let file = match opened {
             Ok(file) => file,
             // A link whose target is gone (an unmounted disk) is no wish for the defaults.
             Err(error) if error.kind() == io::ErrorKind::NotFound && path.is_symlink() => {
@@ -67,6 +79,21 @@ impl Files for Disk {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// What a path leads to in place of a file; `None` for a file, and for what opening it says the same of.
+/// The null device is an empty file.
+fn what_else(metadata: &Metadata) -> Option<&'static str> {
+    let kind = metadata.file_type();
+    if kind.is_fifo() {
+        Some("a pipe")
+    } else if kind.is_socket() {
+        Some("a socket")
+    } else if kind.is_block_device() || (kind.is_char_device() && metadata.rdev() != NULL_DEVICE) {
+        Some("a device")
+    } else {
+        None
     }
 }
 

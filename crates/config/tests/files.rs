@@ -218,6 +218,16 @@ fn the_disk_says_what_is_wrong_with_a_file() {
     assert_ne!(error.kind(), io::ErrorKind::NotFound);
     assert_eq!(error.to_string(), "it is a symbolic link to nothing");
 
+    // Nobody writes into it, and nobody is waited for.
+    let pipe = directory.join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert_eq!(read("pipe").unwrap_err().to_string(), "it is a pipe, not a file");
+    let _socket = std::os::unix::net::UnixListener::bind(directory.join("socket")).unwrap();
+    assert_eq!(read("socket").unwrap_err().to_string(), "it is a socket, not a file");
+    let device = Disk.read(Path::new("/dev/zero")).unwrap_err();
+    assert_eq!(device.to_string(), "it is a device, not a file");
+    assert_eq!(Disk.read(Path::new("/dev/null")).unwrap(), "");
+
     std::fs::remove_dir_all(&directory).unwrap();
 }
 

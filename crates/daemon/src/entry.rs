@@ -127,7 +127,7 @@ pub struct About {
     /// Of a ban: the how-manieth of this subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<u32>,
-    /// Of a ban: when it ends; left out when never.
+    /// Of a ban, and of who is allowed: when it ends; left out when never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
 }

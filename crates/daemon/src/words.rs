@@ -260,6 +260,9 @@ pub fn missing(proven: usize, policy: &Policy) -> String {
         (Unproven::Decoy, Enforcement::DryRun) => {
             "in a dry run nobody is answered, so it cannot prove its address: no ban".into()
         }
+        (Unproven::Decoy, Enforcement::Enforce) if proven == 0 => {
+            format!("completed handshakes with {wanted} distinct decoys, or with one trap port's")
+        }
         (Unproven::Decoy, Enforcement::Enforce) => format!(
             "completed handshakes with {} more of {wanted} distinct decoys, or with one trap port's",
             wanted.saturating_sub(proven)

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use vauban_config::{Disk, Doubt, Failure, Fault, Loaded, doubts};
+use vauban_daemon::clean::clean;
 
 use crate::ask::{print, print_json};
 use crate::exit::Trouble;
@@ -66,7 +67,7 @@ fn interfaces() -> Option<Vec<String>> {
 fn words(loaded: &Loaded, found: &[Doubt]) -> String {
     let mut lines: Vec<String> = loaded
         .files()
-        .map(|file| format!("{}: right", shown(&file.display().to_string())))
+        .map(|file| format!("{}: right", clean(&file.display().to_string())))
         .collect();
     if lines.is_empty() {
         lines.push("no configuration file: the defaults hold, and they are right".into());
@@ -127,9 +128,4 @@ pub(super) fn wrong(failure: &Failure) -> Value {
         "errors": failure.faults.iter().map(error).collect::<Vec<_>>(),
         "warnings": [],
     })
-}
-
-/// A file's name fit for a terminal.
-fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

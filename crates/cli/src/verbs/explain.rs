@@ -131,11 +131,10 @@ fn standing(answer: &Value) -> Vec<String> {
     let dry = answer.pointer("/dry_run").is_some_and(|v| v == true);
     match number(answer, "/decoys") {
         0 => {}
-        told if dry => lines.push(format!(
-            "  told    nothing: a dry run; otherwise, that {told} of its probes met open ports: decoys"
-        )),
         told => {
-            lines.push(format!("  told    that {told} of its probes met open ports: decoys"));
+            let dry = if dry { "nothing: a dry run; otherwise, " } else { "" };
+            let met = if told == 1 { "an open port: a decoy" } else { "open ports: decoys" };
+            lines.push(format!("  told    {dry}that {told} of its probes met {met}"));
         }
     }
     let proven = words_of(answer, "/proven", PORTS_SHOWN);

@@ -74,8 +74,7 @@ pub fn run(
     let headings = ["SUBJECT", "BEGAN", "ENDED", "HOW", "TIMES", "REASON"];
     let mut lines = vec![table(&headings, &rows)];
     if more {
-        let text = format!("only the last {} are shown; --limit shows more", bans.len());
-        lines.push(paint(FAINT, &text));
+        lines.push(paint(FAINT, "these are not all: --limit shows more"));
     }
     if !stored {
         let text = "bans are missing here, as not all of them are stored: see vauban status";

@@ -57,7 +57,7 @@ pub fn run(asked: Asked) -> Result<(), Trouble> {
         for remark in remarks(&summary, learns_home) {
             eprintln!("vauban: {remark}");
         }
-    } else {
+    } else if summary.frames > 0 || outcome.is_ok() {
         printer.summary(&summary, learns_home);
     }
     printer.finish()?;
@@ -154,7 +154,8 @@ impl Printer {
             format!(", {} from {}", words::span(last.since(first)), time(self.dates.wall(first)))
         });
         let _ = self.out.flush();
-        let mut lines = vec![format!("{} packets{}", summary.frames, span.unwrap_or_default())];
+        let mut lines =
+            vec![format!("{}{}", counted(summary.frames, "packet"), span.unwrap_or_default())];
         if !summary.home.is_empty() && !learned {
             lines.push(format!("protected host: {}", names(&summary.home)));
         }
@@ -162,11 +163,14 @@ impl Printer {
             lines.push(format!("listeners seen: {}", names(&summary.listeners)));
         }
         lines.push(format!(
-            "{} probes, {} suspects, {} bans",
-            tally.probes, tally.suspected, tally.banned
+            "{}, {}, {}",
+            counted(tally.probes, "probe"),
+            counted(tally.suspected, "suspect"),
+            counted(tally.banned, "ban"),
         ));
         if summary.unproven() > 0 && self.policy.unproven != Unproven::Ban {
-            lines.push(format!("{} of the suspects {UNPROVEN}", summary.unproven()));
+            let some = counted(summary.unproven() as u64, "suspect");
+            lines.push(format!("{some} {UNPROVEN}"));
         }
         lines.extend(remarks(summary, learned));
         for line in lines {
@@ -201,6 +205,12 @@ fn remarks(summary: &Summary, learned: bool) -> Vec<String> {
         ));
     }
     remarks
+}
+
+/// `1 ban`, `2 bans`.
+fn counted(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
 }
 
 fn names<T: ToString>(items: &[T]) -> String {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::daemon::{BAN, PROGRAM, Vauban};
+use crate::daemon::{BAN, Vauban};
 use crate::lab::{Lab, Reached, SCANNER, SCANNER6, VICTIM, VICTIM6};
 use crate::process::wait_until;
 use crate::services::Services;
@@ -180,26 +180,6 @@ fn what_is_left_behind_knows_who_is_allowed() {
     assert!(lab.holds("banned4", "203.0.113.1"));
     assert!(!is_in_set(&lab, "never4", "203.0.113.1"));
     assert!(is_in_set(&lab, "never4", "203.0.113.2"));
-}
-
-/// The guide's lines work as they stand there, one after the other.
-#[test]
-#[ignore = "needs root"]
-fn the_guide_to_mistakes_works() {
-    let lab = Lab::pair();
-    let vauban = Vauban::start(&lab, "");
-    let guide = include_str!("../../../../docs/guide/banned-by-mistake.md");
-    let blocks: Vec<&str> =
-        guide.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert!(blocks.len() >= 7, "{blocks:?}");
-    let socket = vauban.socket.display();
-    let script =
-        format!("set -ex\nvauban() {{ {PROGRAM} \"$@\" --socket {socket}; }}\n{}", blocks.concat());
-    let path = lab.folder().join("guide.sh");
-    std::fs::write(&path, script).unwrap();
-    let done = lab.run("victim", &format!("sh {}", path.display()));
-    assert_eq!(done.code, Some(0), "{done:?}");
-    assert_eq!(vauban.bans(), ["203.0.113.9"]);
 }
 
 /// `explain` and `why-not` are one view.

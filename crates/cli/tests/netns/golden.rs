@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::daemon::{PROGRAM, Vauban};
 use crate::decoys::{GHOST, SECOND, Segment, Tap, ghosts, send_from, suspect_ghost};
+use crate::house::CAPTURE;
 use crate::lab::{Lab, PATIENCE, VICTIM};
 use crate::process::{Done, command, finish, needs, wait_until};
 use crate::{normal, schemas};
@@ -27,13 +28,28 @@ struct Row {
     verb: &'static str,
     case: &'static str,
     /// What follows the verb. `{config}` is the daemon's configuration file, `{golden}` the folder of
-    /// this verb's files. The socket is added where the verb takes one.
+    /// this verb's files, `{capture}` a scan that was recorded. The socket is added where the verb takes
+    /// one.
     arguments: &'static [&'static str],
     exit: i32,
+    prints: Prints,
+}
+
+/// What a verb prints.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Prints {
+    /// Words, and with `--json` an object; the schema is the verb's.
+    Both,
+    /// The same, but with `--json` an object on each line.
+    Lines,
+    /// Words alone, whatever it could print otherwise.
+    Words,
+    /// JSON without being asked, by the schema of this name.
+    Json(&'static str),
 }
 
 const fn row(verb: &'static str, arguments: &'static [&'static str]) -> Row {
-    Row { verb, case: "", arguments, exit: 0 }
+    case(verb, "", arguments, 0)
 }
 
 const fn case(
@@ -42,7 +58,17 @@ const fn case(
     arguments: &'static [&'static str],
     exit: i32,
 ) -> Row {
-    Row { verb, case, arguments, exit }
+    Row { verb, case, arguments, exit, prints: Prints::Both }
+}
+
+impl Row {
+    const fn prints(self, prints: Prints) -> Self {
+        Self { prints, ..self }
+    }
+
+    const fn exits(self, exit: i32) -> Self {
+        Self { exit, ..self }
+    }
 }
 
 /// Every run, in this order, in the state that [`state`] makes: first all in words, and in the same
@@ -51,12 +77,42 @@ const ROWS: &[Row] = &[
     row("status", &[]),
     row("suspects", &[]),
     row("bans", &[]),
+    row("top", &["--once", "--interval", "100ms"]),
     row("explain", &["192.0.2.77"]),
     case("explain", "proven", &["192.0.2.78"], 0),
     case("explain", "watched", &["192.0.2.79"], 0),
     case("explain", "by-hand", &["2001:db8:77::1"], 0),
     case("explain", "never", &["127.0.0.1"], 0),
     case("explain", "unknown", &["198.51.100.9"], 1),
+    row("why-not", &["192.0.2.77"]),
+    case("why-not", "watched", &["192.0.2.79"], 0),
+    case("why-not", "banned", &["192.0.2.78"], 1),
+    case("why-not", "never", &["127.0.0.1"], 0),
+    case("why-not", "unknown", &["198.51.100.9"], 0),
+    row("export", &["--format", "list"]).prints(Prints::Words),
+    case("export", "bans", &["bans"], 0).prints(Prints::Json("export-bans")),
+    case("export", "csv", &["bans", "--format", "csv"], 0).prints(Prints::Words),
+    case("export", "evidence", &["evidence", "192.0.2.78"], 0)
+        .prints(Prints::Json("export-evidence")),
+    case("export", "suspect", &["evidence", "192.0.2.77"], 0)
+        .prints(Prints::Json("export-evidence")),
+    case("export", "refused", &["evidence", "--format", "list"], 2).prints(Prints::Words),
+    row("import", &["{golden}/bans.list", "--for", "1d", "--reason", "from the mail server"])
+        .exits(65),
+    case("import", "dry-run", &["{golden}/good.list", "--dry-run"], 0),
+    row("allow", &["198.51.100.0/24", "--for", "30d", "--comment", "the office"]),
+    case("allow", "banned", &["203.0.113.5"], 0),
+    case("allow", "list", &[], 0),
+    case("allow", "wide", &["0.0.0.0/1"], 2),
+    case("explain", "allowed", &["198.51.100.9"], 0),
+    case("why-not", "allowed", &["198.51.100.9"], 0),
+    row("disallow", &["198.51.100.0/24"]),
+    case("disallow", "unknown", &["198.51.100.1"], 1),
+    row("history", &[]),
+    case("history", "one", &["203.0.113.5"], 0),
+    case("history", "limit", &["--limit", "1"], 0),
+    case("history", "none", &["198.51.100.1"], 0),
+    case("export", "history", &["history"], 0).prints(Prints::Json("export-history")),
     row("ban", &["203.0.113.6", "--for", "10m", "--reason", "told by the neighbours"]),
     case("ban", "never", &["127.0.0.1"], 1),
     row("unban", &["203.0.113.6"]),
@@ -65,18 +121,36 @@ const ROWS: &[Row] = &[
     case("unban", "all", &["--all"], 0),
     case("suspects", "none", &[], 0),
     case("bans", "none", &[], 0),
+    case("disallow", "address", &["203.0.113.5"], 0),
+    case("allow", "none", &[], 0),
     row("reload", &[]),
+    row("check", &["{config}"]),
+    case("check", "doubts", &["{golden}/doubts.toml"], 0),
+    case("check", "wrong", &["{golden}/wrong.toml"], 78),
+    case("check", "missing", &["/nowhere/vauban.toml"], 78),
+    row("config", &["--config", "{golden}/some.toml"]),
+    case("config", "wrong", &["--config", "{golden}/wrong.toml"], 78),
+    row("replay", &["{capture}"]).prints(Prints::Lines),
+    case(
+        "replay",
+        "by-policy",
+        &["{capture}", "--home", "10.77.0.2", "--config", "{golden}/ban.toml"],
+        0,
+    )
+    .prints(Prints::Lines),
+    case("replay", "no-capture", &["{golden}/ban.toml"], 65).prints(Prints::Words),
     row("ruleset", &["--config", "{config}"]),
     case("ruleset", "dry-run", &["--config", "{config}", "--dry-run"], 0),
 ];
 
 /// Verbs whose output is looked at elsewhere.
-const ELSEWHERE: [(&str, &str); 3] = [
+const ELSEWHERE: [(&str, &str); 4] = [
     (
         "run",
         "its lines are in `running`, `bans` and others; `run/log.txt` here has those of a life",
     ),
     ("demo", "below: a real scan, of which only the shape is the same each time"),
+    ("doctor", "below: every host is another one; what it makes of each is in `doctor/tests.rs`"),
     ("completions", "clap's own; tests/package.sh loads them"),
 ];
 
@@ -85,10 +159,10 @@ const CONFIG: &str = "# The defaults.\n";
 
 /// Bans by hand, a suspect, one who has proven himself, one who is watched. Nothing here depends on
 /// how fast the machine is.
-fn state(lab: &Lab) -> Vauban {
+fn state(lab: &Lab, config: &str) -> Vauban {
     ghosts(lab);
     let tap = Tap::open(lab, "scanner");
-    let vauban = Vauban::start(lab, CONFIG);
+    let vauban = Vauban::start(lab, config);
     for line in ["ban 203.0.113.5 --for 1h", "ban 2001:db8:77::1 --for 2d"] {
         vauban.verb(line).success();
     }
@@ -124,8 +198,10 @@ impl Row {
 
     /// Its command line, as somebody types it.
     fn line(&self) -> String {
+        let own = self.verb.replace(' ', "-");
         let quoted = |word: &&str| {
-            if word.contains(' ') { format!("\"{word}\"") } else { (*word).to_owned() }
+            let word = word.replace("{golden}", &own).replace("{capture}", "scan.pcap");
+            if word.contains(' ') { format!("\"{word}\"") } else { word }
         };
         let words: Vec<String> = self.arguments.iter().map(quoted).collect();
         format!("vauban {} {}", self.verb, words.join(" ")).trim_end().to_owned()
@@ -136,7 +212,8 @@ impl Row {
         let config = vauban.config.display().to_string();
         let own = golden(self.verb).display().to_string();
         for word in self.arguments {
-            command.arg(word.replace("{config}", &config).replace("{golden}", &own));
+            let word = word.replace("{config}", &config).replace("{golden}", &own);
+            command.arg(word.replace("{capture}", CAPTURE));
         }
         if help(self.verb).contains("--socket") {
             command.arg("--socket").arg(&vauban.socket);
@@ -183,11 +260,15 @@ fn transcript(line: &str, done: &Done) -> String {
 #[ignore = "needs root"]
 fn every_verb_in_words() {
     let lab = Lab::pair();
-    let mut vauban = state(&lab);
+    let mut vauban = state(&lab, CONFIG);
     let mut wrong = Vec::new();
     for row in ROWS {
         let done = row.run(&lab, &vauban, false);
         assert_eq!(done.code, Some(row.exit), "{}: {done:?}", row.line());
+        if let Prints::Json(schema) = row.prints {
+            wrong.extend(row.compare_json(schema, &done, &lab));
+            continue;
+        }
         let now = normal::words(&transcript(&row.line(), &done), &lab);
         wrong.extend(compare(&row.file(false), &now).err());
     }
@@ -202,21 +283,100 @@ fn every_verb_in_words() {
 #[ignore = "needs root"]
 fn every_verb_in_json() {
     let lab = Lab::pair();
-    let vauban = state(&lab);
+    let mut vauban = state(&lab, &format!("{CONFIG}[log]\nformat = \"json\"\n"));
     let mut wrong = Vec::new();
-    for row in ROWS.iter().filter(|row| help(row.verb).contains("--json")) {
-        let done = row.run(&lab, &vauban, true);
+    for row in ROWS {
+        let asked = matches!(row.prints, Prints::Both | Prints::Lines);
+        let done = row.run(&lab, &vauban, asked && help(row.verb).contains("--json"));
         assert_eq!(done.code, Some(row.exit), "{}: {done:?}", row.line());
         // An answer of no may have nothing to show.
-        if row.exit != 0 && done.out.is_empty() {
+        if !asked || (row.exit != 0 && done.out.is_empty()) {
             continue;
         }
-        let answer: Value = serde_json::from_str(&done.out)
-            .unwrap_or_else(|error| panic!("{}: {error}: {done:?}", row.line()));
-        wrong.extend(schemas::faults(&row.verb.replace(' ', "-"), &answer));
-        wrong.extend(compare(&row.file(true), &pretty(&normal::json(&answer, &lab))).err());
+        if help(row.verb).contains("--json") {
+            wrong.extend(row.compare_json(&row.verb.replace(' ', "-"), &done, &lab));
+        }
     }
+    assert_eq!(vauban.stop("TERM"), Some(0));
+    let log = golden("run").join("log.json");
+    wrong.extend(compare_objects(&log, "log", &vauban.log(), &lab));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+impl Row {
+    /// What of the JSON that it printed is wrong.
+    fn compare_json(&self, schema: &str, done: &Done, lab: &Lab) -> Vec<String> {
+        if self.prints == Prints::Lines {
+            return compare_objects(&self.file(true), schema, &done.out, lab);
+        }
+        let answer: Value = serde_json::from_str(&done.out)
+            .unwrap_or_else(|error| panic!("{}: {error}: {done:?}", self.line()));
+        let mut wrong = schemas::faults(schema, &answer);
+        wrong.extend(compare(&self.file(true), &pretty(&normal::json(&answer, lab))).err());
+        wrong
+    }
+}
+
+/// Objects, one a line, are kept as a list.
+fn compare_objects(path: &Path, schema: &str, text: &str, lab: &Lab) -> Vec<String> {
+    let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    let lines = text.lines().filter(|line| !line.contains(normal::NO_USER));
+    let objects: Vec<Value> = lines.map(read).collect();
+    let mut wrong: Vec<String> =
+        objects.iter().flat_map(|object| schemas::faults(schema, object)).collect();
+    let all = Value::from(objects);
+    wrong.extend(compare(path, &pretty(&normal::json(&all, lab))).err());
+    wrong
+}
+
+/// What it finds differs from host to host, so that only what is looked at everywhere is compared:
+/// what its findings say of a host is shown by its own tests.
+#[test]
+#[ignore = "needs root"]
+fn the_doctor_in_words_and_json() {
+    let lab = Lab::pair();
+    let run = |line: &str| {
+        let config = lab.folder().join("vauban.toml");
+        std::fs::write(&config, CONFIG).unwrap();
+        let (config, nowhere) = (config.display(), lab.folder().join("nowhere.sock"));
+        let line =
+            format!("{PROGRAM} doctor --config {config} --socket {}", nowhere.display()) + line;
+        finish(lab.on("victim", &line), PATIENCE)
+    };
+    let answer: Value = serde_json::from_str(&run(" --json").out).unwrap();
+    let mut wrong = schemas::faults("doctor", &answer);
+    let findings = answer["findings"].as_array().unwrap();
+    // Without a daemon, and with a configuration that is right, these are the same everywhere.
+    let same =
+        |finding: &&Value| ["configuration", "daemon"].iter().any(|of| finding["check"] == *of);
+    let kept: Vec<Value> =
+        findings.iter().filter(same).map(|finding| normal::json(finding, &lab)).collect();
+    wrong.extend(compare(&golden("doctor").join("json.json"), &pretty(&Value::from(kept))).err());
+
+    let done = run("");
+    let blocks = done
+        .out
+        .split("\n\n")
+        .filter(|block| ["configuration ", "daemon "].iter().any(|check| block.starts_with(check)));
+    let blocks: Vec<String> = blocks.map(squeezed).collect();
+    let words = normal::words(&blocks.join("\n\n"), &lab);
+    wrong.extend(compare(&golden("doctor").join("words.txt"), &words).err());
+    // Both say the same of everything.
+    let all = squeezed(&done.out);
+    for finding in findings {
+        let said = |field: &str| finding[field].as_str().unwrap();
+        let line = format!("{} {} ", said("verdict"), said("what"));
+        if !all.contains(&line) {
+            wrong.push(format!("words without {line:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{}", wrong.join("\n"), done.out);
+}
+
+/// A text with one blank for many: how wide columns are depends on what is in them.
+fn squeezed(text: &str) -> String {
+    let line = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The demonstration is a real scan in a random order: its numbers differ, and so does which packets
@@ -283,15 +443,19 @@ fn every_kind_of_error() {
     let mut runs = Vec::new();
     for verb in verbs() {
         let help = help(&verb);
-        // `run` is the daemon.
-        if !help.contains("--socket") || verb == "run" {
+        // `run` is the daemon, and `doctor` needs none.
+        if !help.contains("--socket") || verb == "run" || verb == "doctor" {
             continue;
         }
         let whom = match verb.as_str() {
             "unban" => " --all",
+            "disallow" => " 203.0.113.0/24",
+            "import" => " GOOD",
+            "top" => " --once",
             _ if help.contains("<ADDR>") => " 203.0.113.5",
             _ => "",
         };
+        let whom = whom.replace("GOOD", &golden("import").join("good.list").display().to_string());
         runs.push(vauban(&format!("{verb}{whom} --socket {nowhere}")));
     }
     check("no-daemon.txt", 69, runs);
@@ -305,6 +469,22 @@ fn every_kind_of_error() {
         "unban",
         "unban 203.0.113.5 --all",
         "completions tcsh",
+        "allow --for 1h",
+        "disallow",
+        "why-not",
+        "import",
+        "import - --for 5",
+        "history --limit 0",
+        "history --since yesterday",
+        "export bans --format pcapng",
+        "export bans 203.0.113.5",
+        "export everything",
+        "config --default --json",
+        "top --interval 1ms",
+        "replay",
+        "replay day.pcap --home 192.0.2.0/33",
+        "replay day.pcap --open ssh",
+        "run --log xml",
     ];
     check("usage.txt", 2, usage.map(vauban).into());
 
@@ -312,7 +492,10 @@ fn every_kind_of_error() {
     std::fs::write(&broken, "[trigger]\nports = 1\nwindows = 5\n").unwrap();
     let broken = broken.display();
     let lines = [
+        format!("check {broken}"),
+        format!("config --config {broken}"),
         format!("ruleset --config {broken}"),
+        format!("replay {CAPTURE} --config {broken}"),
         format!("run --config {broken}"),
         "ruleset --config /nowhere/vauban.toml".into(),
     ];
@@ -396,9 +579,14 @@ fn every_verb_has_its_golden_files_and_its_schema() {
             wrong.push(format!("{name} is no verb"));
         }
     }
-    let known: Vec<String> = verbs.iter().map(|verb| verb.replace(' ', "-")).collect();
+    let mut known: Vec<String> = verbs.iter().map(|verb| verb.replace(' ', "-")).collect();
+    known.extend(["parts", "log"].map(str::to_owned));
+    known.extend(ROWS.iter().filter_map(|row| match row.prints {
+        Prints::Json(schema) => Some(schema.to_owned()),
+        _ => None,
+    }));
     for (name, _) in schemas::all() {
-        if name != "parts" && !known.contains(&name) {
+        if !known.contains(&name) {
             wrong.push(format!("docs/reference/schemas/{name}.schema.json is of no verb"));
         }
     }
@@ -410,6 +598,9 @@ fn every_verb_has_its_golden_files_and_its_schema() {
 fn every_golden_file_has_its_row() {
     let others = [
         "run/log.txt",
+        "run/log.json",
+        "doctor/words.txt",
+        "doctor/json.json",
         "demo/words.txt",
         "demo/json.json",
         "errors/no-daemon.txt",

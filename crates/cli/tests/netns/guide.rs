@@ -31,7 +31,15 @@ macro_rules! pages {
 
 pages! {
     the_readme: "README.md",
+    the_guide: "docs/guide/README.md",
+    banned_by_mistake: "docs/guide/banned-by-mistake.md",
+    doctor: "docs/guide/doctor.md",
     installing: "docs/guide/installing.md",
+    moving_bans: "docs/guide/moving-bans.md",
+    replay: "docs/guide/replay.md",
+    someone_scans_me: "docs/guide/someone-scans-me.md",
+    try_without_blocking: "docs/guide/try-without-blocking.md",
+    zones: "docs/guide/zones.md",
 }
 
 /// Also where nobody is root: a new page, or a block whose mark is missing or wrong, is seen at once.
@@ -53,6 +61,13 @@ fn every_example_is_run() {
     for entry in std::fs::read_dir(page::root().join("examples")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let file = format!("examples/{name}");
+        // Drop-ins are run with the file that they are beside of.
+        if name
+            .strip_suffix(".d")
+            .is_some_and(|of| page::root().join(format!("examples/{of}.toml")).is_file())
+        {
+            continue;
+        }
         assert!(name.strip_suffix(".toml").is_some(), "{file}: what runs it?");
         let lab = Lab::pair();
         let mut house = House::build(&lab);
@@ -72,6 +87,8 @@ fn every_example_is_run() {
 enum Setting {
     /// No daemon.
     None,
+    /// No daemon, and a recorded scan in `day.pcap`.
+    Capture,
     /// A daemon on its defaults, or with what `config=` names.
     Daemon,
     /// A daemon for which an address is a suspect, after a half-open scan.
@@ -91,8 +108,9 @@ enum Setting {
 struct Trial {
     block: Block,
     setting: Setting,
-    /// The expected exit status; of the last line, if it is not 0.
-    exit: i32,
+    /// The expected exit status; of the last line, if it is not 0. `None` if that is different on every
+    /// host.
+    exit: Option<i32>,
     /// Interrupt it once it has said this.
     until: Option<String>,
     /// In whose network namespace.
@@ -151,6 +169,7 @@ fn trial(block: Block) -> Result<Trial, String> {
     };
     let setting = match words.next() {
         Some("none") => Setting::None,
+        Some("capture") => Setting::Capture,
         Some("daemon") => Setting::Daemon,
         Some("suspect") => Setting::Suspect(address("suspect", &mut words)?),
         Some("caught") => Setting::Caught(address("caught", &mut words)?),
@@ -167,7 +186,7 @@ fn trial(block: Block) -> Result<Trial, String> {
     let mut trial = Trial {
         block,
         setting,
-        exit: 0,
+        exit: Some(0),
         until: None,
         role: "victim".into(),
         config: None,
@@ -175,8 +194,9 @@ fn trial(block: Block) -> Result<Trial, String> {
     };
     for word in words {
         match word.split_once('=') {
+            Some(("exit", "any")) => trial.exit = None,
             Some(("exit", status)) => {
-                trial.exit = status.parse().map_err(|error| format!("{word}: {error}"))?;
+                trial.exit = Some(status.parse().map_err(|error| format!("{word}: {error}"))?);
             }
             Some(("until", text)) if !text.is_empty() => trial.until = Some(text.to_owned()),
             Some(("on", role @ ("victim" | "scanner"))) => role.clone_into(&mut trial.role),
@@ -249,10 +269,11 @@ fn settle(house: &mut House<'_>, trial: &Trial) {
     if let Some(file) = &trial.config {
         house.configure(file);
     }
-    if !matches!(trial.setting, Setting::None) {
+    if !matches!(trial.setting, Setting::None | Setting::Capture) {
         house.protect();
     }
     match trial.setting {
+        Setting::Capture => house.record("day.pcap"),
         Setting::Suspect(address) => house.suspect(address),
         Setting::Caught(address) => house.caught(address),
         Setting::Banned(address) => house.ban(address),
@@ -263,9 +284,9 @@ fn settle(house: &mut House<'_>, trial: &Trial) {
 fn verdict(trial: &Trial, outcome: &Outcome) -> Result<(), String> {
     let Outcome { code, out, reached } = outcome;
     let text = &trial.block.text;
-    if *code != Some(trial.exit) {
+    if let Some(exit) = trial.exit.filter(|exit| *code != Some(*exit)) {
         let line = text.lines().nth(reached.saturating_sub(1)).unwrap_or_default();
-        return Err(format!("exit status {code:?}, not {}, at {line:?}:\n{out}", trial.exit));
+        return Err(format!("exit status {code:?}, not {exit}, at {line:?}:\n{out}"));
     }
     if *reached < last_command(text) {
         return Err(format!("it ended at its line {reached} already:\n{out}"));
@@ -354,7 +375,7 @@ fn marks_that_lie_are_refused() {
     assert!(trial(&["try:", "elsewhere", file], "mod page;  # as it stands\n").is_ok());
     let good = trial(&["try:", "suspect", "203.0.113.9", "exit=1"], "ls\n").unwrap();
     assert_eq!(good.setting, Setting::Suspect("203.0.113.9".parse().unwrap()));
-    assert_eq!((good.exit, last_command("a\n\nb \\\n  c\n# d\n")), (1, 3));
+    assert_eq!((good.exit, last_command("a\n\nb \\\n  c\n# d\n")), (Some(1), 3));
 }
 
 /// A page with each setting and each option.
@@ -392,6 +413,12 @@ vauban bans | grep ^203.0.113.7
 ```sh
 nmap -n -Pn -p 22 192.0.2.1 | grep open
 ```
+<!-- try: capture exit=any -->
+```sh
+test -s day.pcap
+zcat day.pcap.gz | cmp - day.pcap
+false
+```
 <!-- try: none until="ctrl-C stops" -->
 ```sh
 sudo vauban run --dry-run
@@ -402,7 +429,7 @@ sudo vauban run --dry-run
 #[ignore = "needs root"]
 fn every_setting_is_what_it_says() {
     let plan = |text: &str| plan_of("page", page::read(text).unwrap()).unwrap();
-    assert_eq!(plan(EVERYTHING).len(), 6);
+    assert_eq!(plan(EVERYTHING).len(), 7);
     assert_eq!(try_all("page", plan(EVERYTHING)), [""; 0]);
 
     let lie = |from: &str, to: &str| {

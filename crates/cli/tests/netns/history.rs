@@ -58,7 +58,7 @@ fn it_says_how_each_ban_ended_the_last_first() {
     let two = vauban.json("history --limit 2");
     assert_eq!((column(&two, "subject").len(), &two["more"]), (2, &true.into()));
     let words = vauban.verb("history --limit 2").success();
-    assert!(words.contains("only the last 2 are shown"), "{words}");
+    assert!(words.contains("these are not all: --limit"), "{words}");
     assert!(words.contains("in force") && !words.contains("ran out"), "{words}");
     for (line, says) in
         [("history --since yesterday", "2026-11-20"), ("history x", "not an address")]

@@ -22,6 +22,10 @@ use crate::services::Services;
 /// What one line may take.
 const LINE: Duration = Duration::from_secs(60);
 
+/// A SYN scan by nmap of somebody else's host, with everything that it was answered.
+pub const CAPTURE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/replay/cases/a01_sS/input.pcap");
+
 /// What the victim serves.
 const SERVED: [u16; 3] = [22, 80, 443];
 
@@ -144,11 +148,27 @@ impl<'lab> House<'lab> {
         finish(self.bash("victim", &format!("vauban {line}")), PATIENCE)
     }
 
-    /// Puts a configuration of the repository where the daemon looks for it.
+    /// Puts a configuration of the repository where the daemon looks for it, with the drop-ins beside it.
     pub fn configure(&self, file: &str) {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
-        std::fs::copy(&from, self.inside("etc/vauban/vauban.toml"))
-            .unwrap_or_else(|error| panic!("{file}: {error}"));
+        let copy = |from: &Path, to: &str| {
+            std::fs::copy(from, self.inside("etc/vauban").join(to))
+                .unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+        };
+        copy(&from, "vauban.toml");
+        let Ok(drop_ins) = std::fs::read_dir(from.with_extension("d")) else { return };
+        std::fs::create_dir_all(self.inside("etc/vauban/vauban.d")).unwrap();
+        for entry in drop_ins {
+            let path = entry.unwrap().path();
+            copy(&path, &format!("vauban.d/{}", path.file_name().unwrap().display()));
+        }
+    }
+
+    /// Puts a recorded scan into the working directory, as it is and packed by gzip.
+    pub fn record(&self, name: &str) {
+        std::fs::copy(CAPTURE, self.inside("run/try/work").join(name)).unwrap();
+        let script = format!("cd /run/try/work && gzip -k {name}");
+        finish(self.bash("victim", &script), PATIENCE).success();
     }
 
     /// Starts a daemon as a service does, with what is configured, and waits until it answers.

@@ -31,7 +31,7 @@ fn good_lines_are_banned_and_bad_ones_named() {
 
     let done = vauban.verb(&format!("import {path} --for 1h --reason known"));
     assert_eq!(done.code, Some(65), "{done:?}");
-    assert!(done.out.contains("4 banned, 1 already, 2 refused, 1 wrong"), "{done:?}");
+    assert!(done.out.contains("4 banned, 1 banned already, 2 refused, 1 wrong"), "{done:?}");
     for says in [
         format!("{path}:5: \"nobody\" is no address or prefix; write one per line"),
         format!("{path}:8: 10.0.0.0/8: it is more than one source: ban an address"),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::lab::Lab;
 
 /// Numbers and texts of JSON that differ, by their keys.
-const KEYS: [(&str, &str); 7] = [
+const KEYS: [(&str, &str); 9] = [
     ("remaining", "<seconds>"),
     ("uptime", "<seconds>"),
     ("suspect_for", "<seconds>"),
@@ -17,16 +17,26 @@ const KEYS: [(&str, &str); 7] = [
     ("user", "<user>"),
     ("sandbox", "<sandbox>"),
     ("version", "<version>"),
+    ("vauban", "<version>"),
+    ("rate", "<rate>"),
 ];
 
 /// Words that differ, by what stands before and behind them.
-const PLACES: [(&str, &str, &str); 5] = [
+const PLACES: [(&str, &str, &str); 9] = [
     (" for ", " more", "<span>"),
+    ("(counts for ", ")", "<span>"),
+    // Of CSV: behind the beginning and the end of a ban.
+    ("<time>,<time>,", ",", "<seconds>"),
     (", up ", ",", "<span>"),
+    ("  up ", ",", "<span>"),
+    (", version ", " ", "<version>"),
     (".db: ", " KiB", "<size>"),
     ("as user ", ",", "<user>"),
     ("unprivileged user ", " ", "<user>"),
 ];
+
+/// What the log says first where the package has not been installed.
+pub const NO_USER: &str = "There is no user vauban here";
 
 /// How wide a column of spans is made, whatever is in it.
 const SPAN: usize = 8;
@@ -37,7 +47,19 @@ pub fn words(text: &str, lab: &Lab) -> String {
     for (before, behind, name) in PLACES {
         text = between(&text, before, behind, name);
     }
-    spans(&text)
+    narrow(&spans(&text))
+}
+
+/// A list of the past with two blanks between its columns: how wide they are depends on their spans.
+fn narrow(text: &str) -> String {
+    let (mut list, mut out) = (false, String::new());
+    for line in text.lines() {
+        list = (list || line.contains("  HOW  ")) && !line.is_empty();
+        let cells: Vec<&str> = line.split("  ").map(str::trim).filter(|c| !c.is_empty()).collect();
+        out += if list { cells.join("  ") } else { line.to_owned() }.as_str();
+        out.push('\n');
+    }
+    out
 }
 
 /// The answer of a verb as JSON.
@@ -50,10 +72,15 @@ pub fn json(value: &Value, lab: &Lab) -> Value {
             let proof = fields.get("meaning").and_then(Value::as_str) == Some("proven");
             // The store is measured now and then.
             let store = fields.contains_key("trouble");
+            // Of `top`: how many a second.
+            let rates = fields.contains_key("probes") && fields.values().any(Value::is_f64);
             let field = |(key, value): (&String, &Value)| {
                 let known = KEYS.iter().find(|(name, _)| name == key && !value.is_null());
                 let size = store && (key == "bytes" || key == "bans");
                 let value = match known {
+                    // Of an export, that of its shape.
+                    Some(("version", _)) if value.is_u64() => value.clone(),
+                    _ if rates => Value::from("<rate>"),
                     Some((_, name)) => Value::from(*name),
                     None if size => Value::from("<size>"),
                     None if proof && key == "bytes" => Value::from("<bytes>"),
@@ -72,13 +99,17 @@ fn here(text: &str, lab: &Lab) -> String {
     let folder = lab.folder().display().to_string();
     let text = between(text, &format!("{folder}/"), "-", "<number>");
     let text = text.replace(&folder, "<folder>");
+    // What is read of these files has its name from here on.
+    let text = text.replace(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/"), "");
+    let text = text.replace(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/"), "");
     let text = text.replace(&format!("vauban {}", env!("CARGO_PKG_VERSION")), "vauban <version>");
     times(&text)
 }
 
-/// Replaces `2026-11-21T15:00:20.952Z` and `15:00:20.952Z`.
+/// Replaces `2026-11-21T15:00:20.952Z`, `15:00:20.952Z`, `15:00:20Z` and `15:00:20 `.
 fn times(text: &str) -> String {
-    const SHAPES: [&str; 2] = ["dddd-dd-ddTdd:dd:dd.dddZ", "dd:dd:dd.dddZ"];
+    const SHAPES: [&str; 4] =
+        ["dddd-dd-ddTdd:dd:dd.dddZ", "dd:dd:dd.dddZ", "dd:dd:ddZ", "dd:dd:dd "];
     let fits = |text: &str, shape: &str| {
         text.len() >= shape.len()
             && text.bytes().zip(shape.bytes()).all(|(found, wanted)| match wanted {
@@ -89,7 +120,7 @@ fn times(text: &str) -> String {
     let (mut out, mut rest) = (String::new(), text);
     while let Some(first) = rest.chars().next() {
         if let Some(shape) = SHAPES.iter().find(|shape| fits(rest, shape)) {
-            out.push_str("<time>");
+            out.push_str(if shape.ends_with(' ') { "<time> " } else { "<time>" });
             rest = &rest[shape.len()..];
         } else {
             out.push(first);
@@ -121,8 +152,7 @@ fn between(text: &str, before: &str, behind: &str, name: &str) -> String {
 fn line_ends(text: &str) -> String {
     let line = |line: &str| match line.split_once("sandbox: ") {
         Some((head, _)) => format!("{head}sandbox: <sandbox>\n"),
-        // Said where the package has not been installed.
-        None if line.contains("There is no user vauban here") => String::new(),
+        None if line.contains(NO_USER) => String::new(),
         None => format!("{line}\n"),
     };
     text.lines().map(line).collect()
@@ -158,6 +188,7 @@ fn spans(text: &str) -> String {
 fn what_differs_is_named_and_nothing_else() {
     assert_eq!(times("at 2026-11-21T15:00:20.952Z, 15:00:20.952Z"), "at <time>, <time>");
     assert_eq!(times("15:00:20.95Z 5:00"), "15:00:20.95Z 5:00");
+    assert_eq!(times("15:00:20 Ban 15:00:20Z 15:00:20."), "<time> Ban <time> 15:00:20.");
     let place = |text: &str| between(text, " for ", " more", "<span>");
     assert_eq!(place("x for 59s more, y for 1m more"), "x for <span> more, y for <span> more");
     assert_eq!(place("x for the third time, no more"), "x for the third time, no more");

@@ -1,6 +1,7 @@
 //! The JSON Schemas in `docs/reference/schemas`: what scripts may rely on.
 //!
-//! A file for each verb that has `--json`, and `parts`, to which they refer. Draft 2020-12.
+//! A file for each verb that has `--json`, for each export, and for the `log`; and `parts`, to which they
+//! refer. Draft 2020-12.
 
 use std::path::PathBuf;
 

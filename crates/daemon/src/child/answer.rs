@@ -14,7 +14,7 @@ use vauban_engine::{Block, Notice, Prefix};
 
 use super::core::Core;
 use super::link::Orphaned;
-use crate::clean::turns_text;
+use crate::clean::is_unclean;
 use crate::control::protocol::{LONGEST_REASON, Reply, Request};
 use crate::control::view::{self, Bans, View};
 use crate::words;
@@ -28,7 +28,7 @@ pub(super) fn check_words(what: &str, words: &str, longest: usize) -> Result<(),
     if words.len() > longest {
         return Err(format!("the {what} is longer than {longest} bytes"));
     }
-    if words.chars().any(|c| c.is_control() || turns_text(c)) {
+    if words.chars().any(is_unclean) {
         return Err(format!("the {what} contains control characters"));
     }
     Ok(())
@@ -137,6 +137,12 @@ impl Core {
     pub(super) fn command(&mut self, command: Command) -> Result<Vec<Notice>, Orphaned> {
         self.engine.handle(Event { at: self.clock.now(), kind: EventKind::Command(command) });
         self.drain()
+    }
+
+    /// The same without a word in the log.
+    fn command_unsaid(&mut self, command: Command) -> Result<(), Orphaned> {
+        self.engine.handle(Event { at: self.clock.now(), kind: EventKind::Command(command) });
+        self.drain_unsaid()
     }
 
     fn status(&mut self) -> Result<Value, Orphaned> {
@@ -315,6 +321,11 @@ impl Core {
                     || self.suspicions()?.contains_key(&subject)
             }
         };
+        if let Some(address) = address.filter(|_| !known) {
+            // Whatever else the kernel may hold against it goes, too; but nothing that was said has ended.
+            self.command_unsaid(command)?;
+            return Ok(Reply::No(format!("{address} is neither banned nor a suspect")));
+        }
         let notices = self.command(command)?;
         let unbanned: Vec<_> = notices
             .into_iter()
@@ -325,11 +336,6 @@ impl Core {
                 _ => None,
             })
             .collect();
-        Ok(match address {
-            Some(address) if !known => {
-                Reply::No(format!("{address} is neither banned nor a suspect"))
-            }
-            _ => ok(json!({ "unbanned": unbanned })),
-        })
+        Ok(ok(json!({ "unbanned": unbanned })))
     }
 }

@@ -285,6 +285,18 @@ impl Core {
         Ok(notices)
     }
 
+    /// Carries out what the engine wants, and passes over what it announces.
+    pub(super) fn drain_unsaid(&mut self) -> Result<(), Orphaned> {
+        while let Some(output) = self.engine.poll_output() {
+            match output {
+                Output::Apply(batch) => self.apply(batch)?,
+                Output::Allow(granted) => self.allow(granted)?,
+                Output::Announce(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Carries out what the engine wants after many events, all changes of blocks in one step.
     pub(super) fn drain_together(&mut self) -> Result<Vec<Notice>, Orphaned> {
         let mut all = Batch::default();

@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 use vauban_engine::policy::Length;
 
+use crate::clean::clean;
+
 /// The longest request in bytes, the newline included: a part of a list to be banned. 64 callers at a
 /// time make that 4 MiB.
 pub const LONGEST_REQUEST: u64 = 64 * 1024;
@@ -174,10 +176,8 @@ impl Request {
     /// What is wrong with it, for people: the words of the line that it repeats cannot rewrite a
     /// terminal.
     pub fn read(line: &str) -> Result<Self, String> {
-        let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
-        let not_one = |error: serde_json::Error| {
-            format!("not a request: {error}").chars().map(shown).collect::<String>()
-        };
+        let not_one =
+            |error: serde_json::Error| clean(&format!("not a request: {error}")).into_owned();
         if !line.trim_start().starts_with('{') {
             // serde would take a list for one, too.
             return Err("not a request: it is no JSON object".into());

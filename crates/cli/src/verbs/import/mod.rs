@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 use vauban_config::duration;
+use vauban_daemon::clean::clean;
 use vauban_daemon::control::protocol::{
     Imported, LONGEST_REASON, LONGEST_REQUEST, MOST_IMPORTED, Request, length_fields,
 };
 use vauban_engine::policy::Length;
 
 use self::read::{Entry, Found};
-use crate::ask::{ask, clean, list, print, print_json, text};
+use crate::ask::{ask, list, print, print_json, text};
 use crate::exit::Trouble;
 
 /// What is imported, and how.
@@ -150,7 +151,7 @@ impl Tally {
             let unstored =
                 if stored { "" } else { "\nnot all of them are stored: see vauban status" };
             print(&format!(
-                "{banned} {would}banned, {already} already, {} refused, {} wrong{over}{unstored}",
+                "{banned} {would}banned, {already} banned already, {} refused, {} wrong{over}{unstored}",
                 refused.len(),
                 wrong.len()
             ))?;

@@ -175,7 +175,7 @@ impl Frame {
             .map(|row| {
                 json!({
                     "subject": row.subject,
-                    "class": row.class,
+                    "class": (row.class != NO_CLASS).then_some(&row.class),
                     "rate": rounded(row.rate),
                     "packets": row.packets,
                     "ports": row.ports,
@@ -236,6 +236,9 @@ fn warnings(answer: &Value, dry_run: bool, unproven: &str) -> Vec<String> {
     warnings
 }
 
+/// In place of a kind of scan, where no packet shows it.
+const NO_CLASS: &str = "-";
+
 /// One suspect's row.
 fn row(value: &Value, dry_run: bool, unproven: &str) -> Row {
     let decoys = number(value, "/decoys");
@@ -251,7 +254,7 @@ fn row(value: &Value, dry_run: bool, unproven: &str) -> Row {
     };
     let ports = list(value, "/ports").iter().filter_map(Value::as_str);
     let class = match text(value, "/class") {
-        "" => "-",
+        "" => NO_CLASS,
         class => class,
     };
     Row {

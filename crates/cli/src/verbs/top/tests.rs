@@ -27,10 +27,12 @@ fn suspect(
     json!({
         "subject": subject, "class": class, "remaining": 58, "banned": false, "ports": ports,
         "packets": packets, "uncountable": 0, "decoys": decoys, "proven": proven,
-        "missing": format!(
-            "completed handshakes with {} more of 3 distinct decoys, or with one trap port's",
-            3 - proven.len()
-        ),
+        "missing": match 3 - proven.len() {
+            3 => "completed handshakes with 3 distinct decoys, or with one trap port's".to_owned(),
+            left => format!(
+                "completed handshakes with {left} more of 3 distinct decoys, or with one trap port's"
+            ),
+        },
     })
 }
 
