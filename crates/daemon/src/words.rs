@@ -296,7 +296,7 @@ pub const fn ending(how: Ending) -> &'static str {
     match how {
         Ending::Expired => "ran out",
         Ending::Unbanned => "was ended by the operator",
-        Ending::NeverBan => "was ended: its subject is never banned now",
+        Ending::NeverBan => "was ended because its subject is never banned any more",
         Ending::PushedOut => "was pushed out: the ledger was full",
         Ending::Replaced => "was replaced by another one",
         Ending::Unrecorded => "ended while nothing could be recorded",

@@ -294,6 +294,7 @@ impl Core {
         // An address that has just become a gateway must not be banned.
         self.ask(&Ask::Facts)?;
         self.hear()?;
+        let length = length.or_else(|| self.longer_already(&subject));
         for notice in self.command(Command::Ban { subject, length, reason })? {
             match notice {
                 Notice::Banned(ban) => {
@@ -308,6 +309,17 @@ impl Core {
             }
         }
         Ok(Reply::Failed("the engine said nothing about it".into()))
+    }
+
+    /// What is left of a ban of `asked` that there is, if it lasts longer than its next one would by
+    /// itself: who bans somebody again without saying for how long does not mean to let him go
+    /// earlier.
+    fn longer_already(&self, asked: &Prefix) -> Option<Length> {
+        let subject = self.engine.could_ban(asked).ok()?;
+        let ban = self.engine.ban_of(subject.addr())?;
+        let left = ban.remaining(self.clock.now()).map_or(Length::Forever, Length::Span);
+        let next = self.engine.policy().ban.length(ban.level.saturating_add(1));
+        (left > next).then_some(left)
     }
 
     fn unban(&mut self, address: Option<IpAddr>) -> Result<Answered, Orphaned> {

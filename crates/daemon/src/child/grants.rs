@@ -1,5 +1,6 @@
 //! Whom operators allow while the daemon runs.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -125,7 +126,18 @@ impl Core {
 }
 
 fn read(text: &str) -> Result<Prefix, String> {
-    text.parse().map_err(|error| format!("{text:?}: {error}"))
+    let prefix: Prefix = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
+    let written = text.split('/').next().and_then(|address| address.parse::<IpAddr>().ok());
+    match written {
+        // As in the configuration: whoever writes an address does not mean a million of them.
+        Some(address)
+            if address.is_ipv4() == prefix.addr().is_ipv4() && address != prefix.addr() =>
+        {
+            let len = prefix.len();
+            Err(format!("{text:?} has bits set after its first {len}; write {prefix} or {address}"))
+        }
+        _ => Ok(prefix),
+    }
 }
 
 /// The view of a grant: times as everywhere, `end` and `remaining` null for ever.

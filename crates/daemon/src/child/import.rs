@@ -7,6 +7,8 @@ use serde::Serialize;
 use serde_json::json;
 use vauban_enforce::boundary::Ask;
 use vauban_engine::event::{Command, Event, EventKind};
+use vauban_engine::ledger::Ban;
+use vauban_engine::policy::Length;
 use vauban_engine::{Notice, Prefix};
 
 use super::answer::{Answered, check_words, length, ok};
@@ -86,7 +88,12 @@ impl Core {
             Ok(subject) => subject,
             Err(why) => return not(asked.to_string(), "refused", words::refusal(&why)),
         };
-        if self.engine.ban_of(subject.addr()).is_some() {
+        let now = self.clock.now();
+        let shorter = |ban: &Ban| {
+            let left = ban.remaining(now).map_or(Length::Forever, Length::Span);
+            length.is_some_and(|length| length > left)
+        };
+        if self.engine.ban_of(subject.addr()).is_some_and(|ban| !shorter(ban)) {
             return not(subject.to_string(), "already", "it is banned already".into());
         }
         if !dry_run {

@@ -109,15 +109,16 @@ fn unreadable(error: &serde_json::Error) -> Trouble {
 fn bans(socket: &Path, format: Format, out: &mut Out) -> Result<(), Trouble> {
     let text = ask_for_text(socket, &Request::Bans { brief: false })?;
     let answer = body(&text).unwrap_or_default();
-    if format == Format::Json {
-        // As it came: a hundred thousand bans need no second copy.
-        let rest = answer.trim_start().strip_prefix('{').unwrap_or("}");
-        return out.write(&format!("{},", json::head("vauban-bans"))).and_then(|()| {
-            out.write(rest)?;
-            out.write("\n")
-        });
-    }
     let answer: Value = serde_json::from_str(answer).map_err(|error| unreadable(&error))?;
+    if format == Format::Json {
+        let is = |field: &str| answer.get(field).cloned().unwrap_or_default();
+        let head = json::head("vauban-bans");
+        let (dry_run, stored) = (is("dry_run"), is("stored"));
+        out.write(&format!("{head},\"dry_run\":{dry_run},\"stored\":{stored},\"bans\":["))?;
+        let mut items = json::Items::default();
+        list(&answer, "/bans").iter().try_for_each(|ban| items.write(ban, out))?;
+        return out.write("\n]}\n");
+    }
     let mut rows = Rows::new(format, csv::BANS, out)?;
     list(&answer, "/bans").iter().try_for_each(|ban| rows.ban(ban))
 }

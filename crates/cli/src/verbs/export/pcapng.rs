@@ -34,9 +34,12 @@ const NANOSECONDS: u8 = 9;
 /// Packets, in the order of their times.
 #[derive(Default)]
 pub struct Capture {
-    /// Time in nanoseconds since 1970, bytes, comment. What is held against a ban and a suspect both
-    /// is in it once.
-    packets: BTreeSet<(u64, Vec<u8>, String)>,
+    /// Time in nanoseconds since 1970, bytes, comment; in the order that they were taken in. Times are
+    /// exact to the millisecond, so those of one must not be sorted by anything else: the order is
+    /// part of what happened.
+    packets: Vec<(u64, Vec<u8>, String)>,
+    /// The same: what is held against a ban and a suspect both is in it once.
+    seen: BTreeSet<(u64, Vec<u8>, String)>,
 }
 
 impl Capture {
@@ -50,12 +53,16 @@ impl Capture {
                 continue;
             };
             let comment = format!("vauban: {} subject={subject}", text(item, "/meaning"));
-            self.packets.insert((at.0, bytes, comment));
+            let packet = (at.0, bytes, comment);
+            if self.seen.insert(packet.clone()) {
+                self.packets.push(packet);
+            }
         }
     }
 
     /// The whole file.
-    pub fn finish(self) -> Vec<u8> {
+    pub fn finish(mut self) -> Vec<u8> {
+        self.packets.sort_by_key(|(at, ..)| *at);
         let mut out = Vec::new();
         block(&mut out, SECTION, |body| {
             body.extend(BYTE_ORDER.to_le_bytes());

@@ -2,6 +2,7 @@
 
 mod read;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -49,6 +50,8 @@ struct Tally {
     already: usize,
     refused: Vec<Value>,
     wrong: Vec<Value>,
+    /// Of a trial, who would be banned.
+    named: BTreeSet<String>,
     stored: bool,
     /// Nothing was done, by the caller's wish or the daemon's.
     dry_run: bool,
@@ -118,6 +121,10 @@ impl Tally {
         for (line, result) in lines.iter().zip(list(&answer, "/results")) {
             let why = text(result, "/why");
             match text(result, "/outcome") {
+                // A trial bans nobody, so the next entry of the same subject is not known there.
+                "banned" if dry_run && !self.named.insert(text(result, "/subject").to_owned()) => {
+                    self.already += 1;
+                }
                 "banned" => self.banned += 1,
                 "already" => self.already += 1,
                 "invalid" => self.wrong.push(json!({ "line": line, "why": why })),
@@ -131,7 +138,7 @@ impl Tally {
     }
 
     fn say(self, json: bool, expired: usize, name: &str) -> Result<(), Trouble> {
-        let Self { banned, already, refused, wrong, stored, dry_run } = self;
+        let Self { banned, already, refused, wrong, stored, dry_run, named: _ } = self;
         if json {
             print_json(&json!({
                 "dry_run": dry_run,
