@@ -209,11 +209,11 @@ impl Core {
             reasons.push(Reason::new(
                 "was-banned",
                 format!(
-                    "its {} ban, of {}, {} at {}",
+                    "its {} ban, from {} to {}, {}",
                     words::ordinal(ban.level),
                     view::time(ban.times.start.timestamp()),
-                    words::ending(*how),
                     view::time(at.timestamp()),
+                    words::ending(*how),
                 ),
             ));
         }

@@ -85,7 +85,8 @@ impl Core {
         let configured = configured.map(|allowed| {
             let file = self.file().unwrap_or("/etc/vauban/vauban.toml");
             format!(
-                "{} is allowed by the configuration: take it out of allow in {file}, then vauban reload",
+                "{} is allowed by the configuration: take it out of allow in {file}, or where else \
+                 `vauban config` says that it stands, then vauban reload",
                 allowed.prefix
             )
         });

@@ -76,7 +76,15 @@ fn query(asked: &History) -> Result<Query, String> {
         None => Vec::new(),
         Some(text) => {
             let prefix: Prefix = text.parse().map_err(|error| format!("{text:?}: {error}"))?;
-            if prefix.is_host() { subjects_of(prefix.addr()) } else { vec![prefix] }
+            if prefix.is_host() {
+                subjects_of(prefix.addr())
+            } else if prefix.addr().is_ipv6() && prefix.len() >= 64 {
+                vec![prefix]
+            } else {
+                return Err(format!(
+                    "{prefix} is more than one source; name an address, or a subject as history lists it"
+                ));
+            }
         }
     };
     let after = match &asked.after {

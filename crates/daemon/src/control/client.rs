@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use super::protocol::{Reply, Request};
+use super::protocol::{BUSY, Reply, Request};
 
 /// How long to wait for the daemon: longer than it gives itself, so that its word comes first.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -20,6 +20,28 @@ pub fn call(path: &Path, request: &Request) -> io::Result<Reply> {
 
 /// The same for an answer that may be long: a reply as JSON, not read yet.
 pub fn call_for_text(path: &Path, request: &Request) -> io::Result<String> {
+    let mut tries = TRIES;
+    loop {
+        tries -= 1;
+        match call_once(path, request) {
+            // Hung up before it read anything: more callers than it serves at a time.
+            Err(error) if tries > 0 && is_busy(&error) => std::thread::sleep(BETWEEN_TRIES),
+            Ok(text) if tries > 0 && text.contains(BUSY) => std::thread::sleep(BETWEEN_TRIES),
+            outcome => return outcome,
+        }
+    }
+}
+
+/// How often a daemon is asked that has too many callers, and how long is waited in between: a call
+/// takes some milliseconds.
+const TRIES: u32 = 10;
+const BETWEEN_TRIES: Duration = Duration::from_millis(100);
+
+fn is_busy(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
+
+fn call_once(path: &Path, request: &Request) -> io::Result<String> {
     let mut stream = UnixStream::connect(path)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;

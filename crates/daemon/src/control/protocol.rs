@@ -29,6 +29,9 @@ pub const LONGEST_REASON: usize = 1024;
 /// kilobyte each a quarter of a megabyte.
 pub const MOST_TOP: usize = 512;
 
+/// What a daemon says that serves as many callers as it can.
+pub const BUSY: &str = "too many calls at a time; try again";
+
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "verb", rename_all = "kebab-case", deny_unknown_fields)]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use vauban_sys::{memory, peer};
 
-use super::protocol::{LONGEST_REQUEST, Reply, Request};
+use super::protocol::{BUSY, LONGEST_REQUEST, Reply, Request};
 use super::view::View;
 use crate::child::Incoming;
 
@@ -78,7 +78,7 @@ pub fn serve(listener: &UnixListener, queue: &SyncSender<Incoming>) {
         };
         if calls.fetch_add(1, Ordering::Relaxed) >= MOST_CALLS {
             calls.fetch_sub(1, Ordering::Relaxed);
-            let _ = answer(&stream, &Reply::Failed("too many calls at a time".into()));
+            let _ = answer(&stream, &Reply::Failed(BUSY.into()));
             continue;
         }
         let (queue, calls) = (queue.clone(), Arc::clone(&calls));

@@ -261,14 +261,27 @@ impl Engine {
         for detector in &mut self.detectors {
             detector.on_facts(&self.facts);
         }
-        let wrong: Vec<(Prefix, Member)> = self
+        let wrong: Vec<(Ban, Member)> = self
             .ledger
             .bans()
-            .filter_map(|ban| Some((ban.subject, self.never.hit(&ban.subject)?.clone())))
+            .filter_map(|ban| Some((ban.clone(), self.never.hit(&ban.subject)?.clone())))
             .collect();
-        for (subject, member) in wrong {
-            self.unban(at, subject, Release::Never(member));
+        for (ban, member) in wrong {
+            self.unban(at, ban.subject, Release::Never(member));
+            self.ban_alone(at, ban);
         }
+    }
+
+    /// Of a /64 that was let go because somebody in it is never banned, keeps the one out that the ban
+    /// was about: addresses there stand for themselves from now on.
+    fn ban_alone(&mut self, at: Timestamp, ban: Ban) {
+        let alone = Prefix::host(ban.source);
+        // Who was banned as a /64 by name has no address of his own.
+        let is_named = ban.source == ban.subject.addr();
+        if is_named || !ban.subject.covers(&alone) || self.never.hit(&alone).is_some() {
+            return;
+        }
+        self.ban(Ban { subject: alone, start: at, ..ban });
     }
 
     /// A ledger of before. What has become a member of the never-ban set since is let go.
