@@ -57,7 +57,8 @@ pub fn line(notice: &Notice, dates: &Dates, policy: &Policy) -> Option<String> {
                     format!("because {} is never banned: {}", member.prefix, member.because)
                 }
             };
-            format!("{} Unban {subject}: {what} ended {why}", time(*at))
+            let word = if dry && *was_banned { "Would unban" } else { "Unban" };
+            format!("{} {word} {subject}: {what} ended {why}", time(*at))
         }
         Notice::Refused { at, subject, why } => {
             let what = if *why == Refusal::TooManyAllowed { "allow" } else { "ban" };

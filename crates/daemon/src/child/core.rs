@@ -230,7 +230,8 @@ impl Core {
                 let _ = self.watched.policies.send(config.policy.clone());
                 let kind = EventKind::Policy(Box::new(config.policy));
                 self.engine.handle(Event { at: self.clock.now(), kind });
-                self.say(&format!("Reloaded: {}", self.terms()));
+                let dry = if self.is_dry_run() { "a dry run, nothing is dropped; " } else { "" };
+                self.say(&format!("Reloaded: {dry}{}", self.terms()));
             }
             Err(error) => self.say(&format!("Trouble: another configuration: {error}")),
         }

@@ -249,7 +249,8 @@ impl Parent {
         }
         start::drain(&self.signals.hangup);
         if let Err(text) = self.reload() {
-            eprintln!("vauban: the configuration stays as it was:\n{text}");
+            // The log has its first line.
+            eprintln!("vauban: {text}");
         }
         false
     }

@@ -17,6 +17,13 @@ impl Parent {
         manager::reloading();
         let outcome = self.try_reload();
         manager::ready();
+        if let Err(text) = &outcome {
+            // One line of the log; the rest is for whoever asked.
+            let first = text.lines().next().unwrap_or_default();
+            self.print(&format!(
+                "Trouble: the configuration stays as it was: {first} (vauban check says all)"
+            ));
+        }
         outcome
     }
 
