@@ -250,7 +250,7 @@ impl Parent {
         start::drain(&self.signals.hangup);
         if let Err(text) = self.reload() {
             // The log has its first line.
-            eprintln!("vauban: {text}");
+            eprintln!("vauban: the configuration stays as it was:\n{text}");
         }
         false
     }
