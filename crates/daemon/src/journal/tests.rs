@@ -139,7 +139,7 @@ fn entries_of_the_other_process_come_through_cleaned() {
     assert!(well);
     let [first, second] = entries.as_slice() else { panic!("{entries:?}") };
     assert_eq!(first, &ban());
-    assert_eq!(second.message, "Ban \u{b7}[2J\u{b7}VAUBAN_KIND=trouble");
+    assert_eq!(second.message, "Ban \\u{1b}[2J\\u{a}VAUBAN_KIND=trouble");
 }
 
 /// An entry has nothing in it that a line must not have.
