@@ -200,6 +200,7 @@ impl Core {
             "suspects": suspects,
             "bans": self.engine.bans().count(),
             "never": self.engine.never().members().len(),
+            "allowed": self.engine.grants().count(),
             "probes": {
                 "seen": tally.probes,
                 "uncountable": tally.uncountable,

@@ -4,6 +4,7 @@ use vauban_engine::policy::{Enforcement, Unproven};
 
 use super::Patient;
 use super::finding::Finding;
+use crate::ask::number;
 
 pub(super) fn check(patient: &Patient<'_>) -> Vec<Finding> {
     const WHAT: &str = "file";
@@ -33,7 +34,9 @@ pub(super) fn check(patient: &Patient<'_>) -> Vec<Finding> {
                 .remedy("unproven = \"decoy\", and vauban reload"),
         );
     }
-    if config.policy.allow.is_empty() {
+    // A daemon that runs may have been told of more: vauban allow.
+    let granted = patient.status.as_ref().is_ok_and(|status| number(status, "/allowed") > 0);
+    if config.policy.allow.is_empty() && !granted {
         findings.push(
             Finding::note("allow", "empty: this host's own addresses and gateways alone are safe")
                 .remedy("the addresses you administer from: allow = [\"192.0.2.10\"]"),

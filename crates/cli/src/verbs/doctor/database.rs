@@ -8,13 +8,19 @@ use vauban_daemon::store::{self, VERSION};
 use super::Patient;
 use super::finding::Finding;
 use super::host::free_mebibytes;
+use crate::ask::text;
 
 /// The log of the database may have this many MiB before somebody keeps it from being written back: the
 /// daemon cuts it at 4.
 const LONG_LOG: u64 = 64;
 
 pub(super) fn check(patient: &Patient<'_>) -> Vec<Finding> {
-    let path = &patient.config.store.path;
+    // What a daemon that runs was told on its command line is not in the configuration.
+    let running = patient.status.as_ref().map_or("", |status| text(status, "/store/path"));
+    let path = match running {
+        "" => patient.config.store.path.as_path(),
+        path => Path::new(path),
+    };
     let folder = path.parent().unwrap_or(Path::new("/"));
     let mut findings = vec![directory(folder)];
     let limit = u64::from(patient.config.store.megabytes);

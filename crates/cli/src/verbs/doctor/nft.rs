@@ -83,6 +83,11 @@ fn refused(what: &'static str, complaint: &str, program: &str) -> Finding {
     let number = first.split(':').nth(1).and_then(|number| number.parse::<usize>().ok());
     let line = number.and_then(|number| program.lines().nth(number.saturating_sub(1)));
     let shown = line.map_or_else(String::new, |line| format!("\n{}", line.trim()));
+    if first.contains("Operation not permitted") {
+        // Said of whatever comes first, and about us: the kernel has not looked at it.
+        return Finding::trouble(what, format!("not tried: {first}"))
+            .remedy("the capability CAP_NET_ADMIN, in this container too");
+    }
     Finding::trouble(what, format!("the kernel does not take it: {first}{shown}"))
         .remedy("a kernel with the module that this line needs: vauban ruleset | sudo nft -c -f -")
 }
@@ -106,5 +111,10 @@ mod tests {
             "/dev/stdin:2:5-9: Error: Could not process rule: No such file\n  x\n  ^^\n";
         let finding = refused("our program", complaint, "table inet x {\n    ct count 3\n}\n");
         assert!(finding.found.ends_with("No such file\nct count 3"), "{}", finding.found);
+        let complaint =
+            "/dev/stdin:1:1-9: Error: Could not process rule: Operation not permitted\n";
+        let finding = refused("our program", complaint, "table inet x {\n}\n");
+        assert!(finding.found.starts_with("not tried: "), "{}", finding.found);
+        assert!(finding.remedy.iter().any(|text| text.contains("CAP_NET_ADMIN")));
     }
 }
