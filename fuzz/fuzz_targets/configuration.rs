@@ -2,11 +2,12 @@
 //! safe for a terminal, or a configuration that is read back from what is shown of it.
 #![no_main]
 
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use vauban_config::{Config, DEFAULT_PATH, Failure, Files, load, parse, show};
+use vauban_config::{Config, DEFAULT_PATH, Fault, Files, load, parse, show};
 
 /// One file, where the configuration is, and no other.
 struct One<'a>(&'a str);
@@ -18,6 +19,10 @@ impl Files for One<'_> {
         } else {
             Err(io::ErrorKind::NotFound.into())
         }
+    }
+
+    fn names(&self, _: &Path) -> io::Result<Vec<OsString>> {
+        Err(io::ErrorKind::NotFound.into())
     }
 }
 
@@ -41,10 +46,11 @@ fuzz_target!(|bytes: &[u8]| {
         }
         Err(failure) => {
             harmless(&failure.to_string());
-            let Failure::Invalid(diagnostics) = failure else { panic!("{failure}") };
-            assert!(!diagnostics.is_empty(), "an error that says nothing");
-            for diagnostic in diagnostics {
-                assert!((1..=text.lines().count() + 1).contains(&diagnostic.line), "{diagnostic:?}");
+            assert!(!failure.faults.is_empty(), "an error that says nothing");
+            for fault in &failure.faults {
+                let Fault::Wrong(diagnostic) = fault else { panic!("{failure}") };
+                let lines = text.lines().count() + 1;
+                assert!((1..=lines).contains(&diagnostic.line), "{diagnostic:?}");
                 assert!(!diagnostic.message.is_empty() && !diagnostic.remedy.is_empty());
             }
         }

@@ -55,8 +55,13 @@ fn narrow(text: &str) -> String {
     let (mut list, mut out) = (false, String::new());
     for line in text.lines() {
         list = (list || line.contains("  HOW  ")) && !line.is_empty();
+        // The first line of `top` is as wide as the terminal, whatever is in it.
+        let line = match line.strip_suffix("<time>") {
+            Some(head) if head.contains(", version ") => format!("{}  <time>", head.trim_end()),
+            _ => line.to_owned(),
+        };
         let cells: Vec<&str> = line.split("  ").map(str::trim).filter(|c| !c.is_empty()).collect();
-        out += if list { cells.join("  ") } else { line.to_owned() }.as_str();
+        out += if list { cells.join("  ") } else { line.clone() }.as_str();
         out.push('\n');
     }
     out
