@@ -22,9 +22,20 @@ pub fn run(socket: &Path, json: bool, address: String) -> Result<(), Trouble> {
         print_json(&answer)?;
     }
     match text(&answer, "/state") {
-        "unknown" => Err(Trouble::No(format!("nothing is known of {}", text(&answer, "/address")))),
+        "unknown" => Err(Trouble::No(unknown(&answer))),
         _ if json => Ok(()),
         _ => print(&words(&answer)),
+    }
+}
+
+/// Nothing is held against it; its past is the history's.
+fn unknown(answer: &Value) -> String {
+    let address = text(answer, "/address");
+    match answer.pointer("/last_ban") {
+        None | Some(Value::Null) => format!("nothing is known of {address}"),
+        Some(_) => {
+            format!("nothing is known of {address} any more but its past: vauban history {address}")
+        }
     }
 }
 

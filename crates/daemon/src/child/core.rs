@@ -83,6 +83,8 @@ pub struct Core {
     say_alive: Timestamp,
     tick: Timestamp,
     pub(super) offer_again: Timestamp,
+    /// The configuration at the start, by which was opened what cannot be opened again.
+    opened_by: String,
     /// Keys of the last configuration that hold with the next start only.
     pub(super) put_off: Vec<&'static str>,
     /// What was last said about the store.
@@ -109,6 +111,7 @@ impl Core {
         let Handed { begin, boot, sandbox } = handed;
         let mut engine = Engine::new(config.policy.clone());
         let facts = begin.facts.clone();
+        let opened_by = begin.configuration.text.clone();
         engine.handle(Event { at: clock.now(), kind: EventKind::Facts(facts) });
         let dates = Dates::new();
         let Opened { records, restored, said, lost, unread } = ledger::open(config, clock, boot)?;
@@ -129,6 +132,7 @@ impl Core {
             say_alive: now,
             tick: now,
             offer_again: now,
+            opened_by,
             put_off: Vec::new(),
             trouble: String::new(),
             restoring: false,
@@ -223,7 +227,7 @@ impl Core {
         begin.configuration = configuration;
         match begin::read_configuration(&begin) {
             Ok(config) => {
-                self.put_off = put_off(&self.begin.configuration.text, &begin.configuration.text);
+                self.put_off = put_off(&self.opened_by, &begin.configuration.text);
                 self.begin = begin;
                 self.records.limit(ledger::limits(&config));
                 // Its thread ends with the process only.
