@@ -47,7 +47,8 @@ pub const STATUSES: [Status; 9] = [
     Status {
         number: 66,
         meaning: "the input cannot be read",
-        when: "A file that was named is not there, or may not be read (`EX_NOINPUT`).",
+        when: "A file that was named is not there, or may not be read (`EX_NOINPUT`). Of a \
+               configuration that is 78.",
     },
     Status {
         number: 69,

@@ -140,7 +140,7 @@ enum Verb {
         #[arg(value_name = "ADDR")]
         subject: String,
         /// How long, like 90s, 10m, 1h30m, 1d, or forever [default: as configured]
-        #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse_length)]
+        #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse_length)]
         length: Option<vauban_engine::policy::Length>,
         /// Why, for `explain`
         #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
@@ -212,7 +212,7 @@ enum Verb {
         #[arg(value_name = "ADDR|PREFIX")]
         prefix: Option<String>,
         /// How long, like 90s, 10m, 1h30m, 1d, forever [default: forever]
-        #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse_length, requires = "prefix")]
+        #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse_length, requires = "prefix")]
         length: Option<vauban_engine::policy::Length>,
         /// Why, for the list
         #[arg(

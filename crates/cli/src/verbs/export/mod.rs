@@ -26,7 +26,7 @@ pub struct What {
     /// suspects rest on
     #[arg(value_enum, default_value = "bans")]
     thing: Thing,
-    /// Only this address's, or this subject's
+    /// Only this address's, or this subject's; with history and evidence
     #[arg(value_name = "ADDR")]
     address: Option<String>,
     /// As what; pcapng holds evidence, list holds subjects

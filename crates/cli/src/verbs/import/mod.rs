@@ -26,7 +26,7 @@ pub struct What {
     file: PathBuf,
     /// How long, like 90s, 10m, 1h30m, 1d, forever [default: what is left of an exported ban, else as
     /// configured]
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration::parse_length)]
+    #[arg(long = "for", value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::parse_length)]
     length: Option<Length>,
     /// Why, for `explain` [default: as exported, else "imported"]
     #[arg(long, value_name = "TEXT")]
