@@ -22,10 +22,8 @@ pub fn line(notice: &Notice, dates: &Dates, policy: &Policy) -> Option<String> {
     Some(match notice {
         Notice::Suspected { at, subject, source, cause, zone } => {
             let from = if subject.is_host() { String::new() } else { format!(" (seen: {source})") };
-            let zone = zone
-                .as_ref()
-                .map_or_else(String::new, |zone| format!("; {}", words::only_watched(zone)));
-            format!("{} Suspect {subject}{from}: {}{zone}", time(*at), words::cause(cause, policy))
+            let why = words::suspicion(cause, zone.as_ref(), policy);
+            format!("{} Suspect {subject}{from}: {why}", time(*at))
         }
         Notice::Banned(ban) => {
             let length = ban.remaining(ban.start).map_or_else(|| "ever".into(), words::span);

@@ -112,6 +112,9 @@ pub struct Entry {
 pub struct About {
     /// Whom: an address or a prefix.
     pub subject: String,
+    /// The zone that it was seen in, if that is only watched: nothing is done about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
     /// What kind of scan: a word of [`Class`]; null where nothing shows it.
     pub class: Option<String>,
     /// The distinct ports of what it rests on, in order, at most [`MOST_PORTS`].
@@ -140,8 +143,8 @@ impl Entry {
         Self { at: time(at), kind: Kind::of_own(&message), about: None, message }
     }
 
-    /// The entry for a notice; `known` is what is held against its subject. None for what only
-    /// repeats another one.
+    /// The entry for a notice; `known` is what is held against its subject, of a suspicion in a zone
+    /// that is only watched the evidence of that zone. None for what only repeats another one.
     #[must_use]
     pub fn of(
         notice: &Notice,
@@ -155,6 +158,7 @@ impl Entry {
             let (ports, port_count) = ports(rests_on);
             About {
                 subject: subject.to_string(),
+                zone: None,
                 class: Class::of(rests_on.iter().copied()).map(|class| class.as_str().to_owned()),
                 ports,
                 port_count,
@@ -166,8 +170,10 @@ impl Entry {
             }
         };
         let (kind, about) = match notice {
-            Notice::Suspected { subject, cause, .. } => {
-                let mut about = about(subject, known, words::cause(cause, policy));
+            Notice::Suspected { subject, cause, zone, .. } => {
+                let why = words::suspicion(cause, zone.as_ref(), policy);
+                let mut about = about(subject, known, why);
+                about.zone = zone.as_ref().map(ToString::to_string);
                 let by_cause = || Class::of_cause(cause).map(|class| class.as_str().to_owned());
                 about.class = about.class.or_else(by_cause);
                 (Kind::Suspect, Some(about))
@@ -238,6 +244,7 @@ impl Entry {
         if let Some(about) = &mut self.about {
             wash(&mut about.subject);
             wash(&mut about.reason);
+            about.zone.iter_mut().for_each(wash);
             about.ports.truncate(MOST_PORTS);
             about.ports.iter_mut().for_each(wash);
             about.class.iter_mut().for_each(wash);
@@ -258,4 +265,73 @@ fn ports(evidence: &[&Evidence]) -> (Vec<String>, usize) {
     ports.sort_unstable();
     ports.dedup();
     (ports.iter().take(MOST_PORTS).map(ToString::to_string).collect(), ports.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use vauban_engine::event::{Checksum, Event, EventKind, Probe};
+    use vauban_engine::net::TcpFlags;
+    use vauban_engine::zone::{Mode, Zone, ZoneName, Zones};
+    use vauban_engine::{Engine, Output, Protocol};
+
+    use super::*;
+
+    fn probe(number: u16, zone: Option<&ZoneName>) -> EventKind {
+        EventKind::Probe(Probe {
+            source: "198.51.100.2".parse().unwrap(),
+            destination: "198.51.100.1".parse().unwrap(),
+            source_port: 40_000,
+            port: Port { protocol: Protocol::Tcp, number },
+            flags: TcpFlags::SYN,
+            checksum: Checksum::Good,
+            stage: None,
+            decoy: false,
+            zone: zone.cloned(),
+            bytes: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn a_suspicion_in_a_watched_zone_rests_on_what_was_seen_there() {
+        let lan: ZoneName = "lan".parse().unwrap();
+        let zone =
+            Zone { name: lan.clone(), mode: Mode::Watch, interfaces: Vec::new(), comment: None };
+        let policy = Policy { zones: Zones(vec![zone]), ..Policy::default() };
+        let mut engine = Engine::new(policy.clone());
+        // Two by the Internet, which are no suspicion, and three by the LAN.
+        let seen = [(101, None), (102, None)].into_iter();
+        let seen = seen.chain([111, 112, 113].map(|port| (port, Some(&lan))));
+        for (number, (port, zone)) in (1..).zip(seen) {
+            let at = Timestamp(0).plus(Duration::from_secs(number));
+            engine.handle(Event { at, kind: probe(port, zone) });
+        }
+        let mut told = Vec::new();
+        while let Some(output) = engine.poll_output() {
+            if let Output::Announce(notice) = output {
+                told.push(notice);
+            }
+        }
+        let [notice @ Notice::Suspected { subject, zone, .. }] = told.as_slice() else {
+            panic!("{told:?}");
+        };
+        let dossier = engine.dossier(subject).unwrap();
+        assert_eq!(dossier.evidence_in(None).len(), 2);
+        let known = dossier.evidence_in(zone.as_ref());
+        let entry = Entry::of(notice, known, &Dates::new(), &policy).unwrap();
+        let about = entry.about.clone().unwrap();
+        assert_eq!(about.zone.as_deref(), Some("lan"));
+        assert_eq!(about.class.as_deref(), Some("syn"));
+        assert_eq!(about.ports, ["tcp/111", "tcp/112", "tcp/113"]);
+        assert_eq!(about.port_count, 3);
+        let said = "; seen in zone lan, which is only watched";
+        assert!(about.reason.ends_with(said), "{about:?}");
+        assert_eq!(entry.message, format!("Suspect 198.51.100.2: {}", about.reason));
+        // It comes back as it was, and without a zone there is no such field.
+        assert_eq!(serde_json::from_str::<Entry>(&entry.json()).unwrap(), entry);
+        let mut elsewhere = entry;
+        elsewhere.about.as_mut().unwrap().zone = None;
+        assert!(!elsewhere.json().contains("zone\":"), "{}", elsewhere.json());
+    }
 }

@@ -83,6 +83,20 @@ pub fn only_watched(zone: &ZoneName) -> String {
     format!("seen in zone {zone}, which is only watched")
 }
 
+/// Why somebody is a suspect; and that nothing is done about it, where he was seen in `zone`, which is
+/// only watched.
+#[must_use]
+pub fn suspicion(why: &Cause, zone: Option<&ZoneName>, policy: &Policy) -> String {
+    let why = cause(why, policy);
+    zone.map_or_else(|| why.clone(), |zone| format!("{why}; {}", only_watched(zone)))
+}
+
+/// What is missing to a ban of who was seen in a zone that is only watched: nothing leads to one.
+#[must_use]
+pub fn missing_where_watched(zone: &ZoneName) -> String {
+    format!("{}: no ban", only_watched(zone))
+}
+
 /// What a process may not do any more.
 #[must_use]
 pub fn sandbox(entered: &Entered) -> String {

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::daemon::{BAN, Vauban};
 use crate::lab::{AT_CLIENT, CLIENT, Lab, Reached, SCANNER, VICTIM};
 use crate::process::wait_until;
@@ -39,6 +41,11 @@ fn a_scan_in_a_watched_zone_is_said_and_nothing_is_done() {
         let suspects = vauban.json("suspects");
         assert_eq!(suspects["suspects"], serde_json::json!([]), "{suspects:#}");
         assert_eq!(suspects["watched"][0]["subject"], "198.51.100.2", "{suspects:#}");
+        let watched = &suspects["watched"][0];
+        let ports = watched["ports"].as_array().unwrap().len();
+        assert!(ports >= 10, "{suspects:#}");
+        assert_eq!(watched.get("distinct_ports"), None, "{suspects:#}");
+        top_says_so(&vauban);
         assert!(!lab.knows(CLIENT), "the kernel holds something of it");
         // On the other side all is as always.
         for port in 201..204 {
@@ -50,6 +57,62 @@ fn a_scan_in_a_watched_zone_is_said_and_nothing_is_done() {
             vauban.suspected(SCANNER)
         };
     }
+}
+
+/// `top` lists who is only watched, in words and in JSON, and counts no suspect.
+fn top_says_so(vauban: &Vauban) {
+    let shown = vauban.json("top --once --interval 100ms");
+    assert_eq!((&shown["suspects"], &shown["watched"]), (&0.into(), &1.into()), "{shown:#}");
+    assert_eq!(shown["totals"]["suspected"], 0, "{shown:#}");
+    assert_eq!(shown["totals"]["watched"], 1, "{shown:#}");
+    let row = &shown["shown"][0];
+    assert_eq!(row["subject"], CLIENT.to_string(), "{shown:#}");
+    assert_eq!((&row["zone"], &row["class"]), (&"lan".into(), &"syn".into()), "{shown:#}");
+    assert_eq!(row["told"], "only watched (lan)", "{shown:#}");
+    assert_eq!(row["missing"], "seen in zone lan, which is only watched: no ban", "{shown:#}");
+    assert!(row["packets"].as_u64().unwrap() >= 10, "{shown:#}");
+    assert_eq!(shown["decisions"][0]["zone"], "lan", "{shown:#}");
+    let words = vauban.verb("top --once --interval 100ms").success();
+    assert!(words.contains("0 suspects  1 only watched"), "{words}");
+    assert!(words.contains("only watched (lan)") && !words.contains("nobody"), "{words}");
+}
+
+/// What programs read of it: the fields of a suspicion as everywhere, and the zone.
+#[test]
+#[ignore = "needs root"]
+fn the_entry_of_a_watched_zone_has_its_fields() {
+    let lab = Lab::trio();
+    let vauban = Vauban::start_with(&lab, WATCHED, "--log json");
+    for port in 101..104 {
+        assert_eq!(lab.reach("client", AT_CLIENT, port), Reached::Refused, "{port}");
+    }
+    for port in 201..204 {
+        lab.reach("scanner", VICTIM, port);
+    }
+    let entries = || -> Vec<Value> {
+        let log = vauban.log();
+        // The last line may be there in part only.
+        let whole = log.rsplit_once('\n').map_or("", |(lines, _)| lines);
+        let all = whole.lines().map(|line| serde_json::from_str(line).unwrap());
+        all.filter(|entry: &Value| entry["kind"] == "suspect").collect()
+    };
+    wait_until("both are said", SOON, || entries().len() == 2);
+    let entries = entries();
+    let of = |who: std::net::IpAddr| {
+        let of = |entry: &&Value| entry["subject"] == who.to_string();
+        entries.iter().find(of).unwrap_or_else(|| panic!("{who}: {entries:#?}"))
+    };
+    let watched = of(CLIENT);
+    assert_eq!(watched["zone"], "lan", "{watched:#}");
+    assert_eq!(watched["class"], "syn", "{watched:#}");
+    let ports = serde_json::json!(["tcp/101", "tcp/102", "tcp/103"]);
+    assert_eq!((&watched["ports"], &watched["port_count"]), (&ports, &3.into()), "{watched:#}");
+    let said = "; seen in zone lan, which is only watched";
+    for field in ["reason", "message"] {
+        assert!(watched[field].as_str().unwrap().ends_with(said), "{watched:#}");
+    }
+    let elsewhere = of(SCANNER);
+    assert_eq!(elsewhere.get("zone"), None, "{elsewhere:#}");
 }
 
 #[test]

@@ -449,12 +449,13 @@ impl Core {
 
     /// Logs a notice, and keeps it for those who ask what was decided last.
     fn announce(&mut self, notice: &Notice) {
-        let subject = match notice {
-            Notice::Suspected { subject, .. } | Notice::Refused { subject, .. } => Some(subject),
-            _ => None,
+        let (subject, zone) = match notice {
+            Notice::Suspected { subject, zone, .. } => (Some(subject), zone.as_ref()),
+            Notice::Refused { subject, .. } => (Some(subject), None),
+            _ => (None, None),
         };
         let dossier = subject.and_then(|subject| self.engine.dossier(subject));
-        let known = dossier.as_ref().map_or(&[][..], |dossier| dossier.evidence.as_slice());
+        let known = dossier.as_ref().map_or(&[][..], |dossier| dossier.evidence_in(zone));
         let policy = self.engine.policy();
         let Some(entry) = Entry::of(notice, known, &self.dates, policy) else { return };
         self.recent.push(entry.clone());

@@ -107,9 +107,7 @@ impl Core {
         let sightings = dossier.as_ref().map_or(&[][..], |dossier| dossier.sightings.as_slice());
         let missing = match (state, sightings) {
             ("banned", _) => String::new(),
-            ("only-watched", [seen, ..]) => {
-                format!("{}: no ban", words::only_watched(seen.zone))
-            }
+            ("only-watched", [seen, ..]) => words::missing_where_watched(seen.zone),
             _ => words::missing(proven.len(), policy),
         };
         let seen_in: Vec<_> = sightings.iter().map(|seen| self.sighting(seen)).collect();
@@ -170,6 +168,9 @@ impl Core {
             .collect();
         let mut view = json!(view::sighting(None, seen, left));
         if let Some(object) = view.as_object_mut() {
+            // How far it is from a suspicion; of one who is a suspect it says nothing, so that the list of
+            // them does without.
+            object.insert("distinct_ports".into(), json!(seen.distinct_ports));
             object.insert("evidence".into(), json!(evidence));
         }
         view

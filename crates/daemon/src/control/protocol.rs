@@ -42,7 +42,8 @@ pub enum Request {
     Suspects,
     /// Who probes now, how fast things go, and what was decided last: what `top` shows.
     Top {
-        /// How many suspects at most, the busiest; never more than [`MOST_TOP`].
+        /// How many suspects at most, the busiest, and after them those of zones that are only watched;
+        /// never more than [`MOST_TOP`].
         most: usize,
     },
     /// Who is banned.

@@ -287,8 +287,6 @@ pub struct SightingView {
     pub ports: Vec<String>,
     /// How many packets counted.
     pub packets: u64,
-    /// How many distinct ports count at the moment.
-    pub distinct_ports: u32,
     /// Why nobody is banned for it, in a sentence.
     pub why: String,
 }
@@ -307,7 +305,6 @@ pub fn sighting(
         kind: words::scan_kind(seen.evidence.iter().copied()),
         ports: ports(seen.evidence.iter().copied()),
         packets: seen.not_kept.saturating_add(seen.evidence.len() as u64),
-        distinct_ports: seen.distinct_ports,
         why: words::only_watched(seen.zone),
     }
 }

@@ -173,6 +173,9 @@ fn fields(entry: &Entry) -> Vec<u8> {
     field("VAUBAN_AT", &entry.at);
     if let Some(about) = &entry.about {
         field("VAUBAN_SUBJECT", &about.subject);
+        if let Some(zone) = &about.zone {
+            field("VAUBAN_ZONE", zone);
+        }
         if let Some(class) = &about.class {
             field("VAUBAN_CLASS", class);
         }

@@ -17,6 +17,7 @@ fn ban() -> Entry {
         kind: Kind::Ban,
         about: Some(About {
             subject: "192.0.2.7".into(),
+            zone: None,
             class: Some("connect".into()),
             ports: vec!["tcp/23".into(), "tcp/81".into()],
             port_count: 2,
@@ -60,6 +61,23 @@ fn an_entry_keeps_its_fields() {
     assert_eq!(journal.send(&own), Sent::Yes);
     let text = received(&listening);
     assert!(text.contains("PRIORITY=3\n") && !text.contains("SUBJECT"), "{text}");
+    std::fs::remove_file(path).unwrap();
+}
+
+#[test]
+fn where_somebody_is_only_watched_is_a_field() {
+    let path = place("zone");
+    let listening = UnixDatagram::bind(&path).unwrap();
+    let mut journal = Journal::open(&path).unwrap();
+    let mut watched = ban();
+    watched.about.as_mut().unwrap().zone = Some("lan".into());
+    assert_eq!(journal.send(&watched), Sent::Yes);
+    let text = received(&listening);
+    assert!(text.contains("VAUBAN_SUBJECT=192.0.2.7\nVAUBAN_ZONE=lan\n"), "{text}");
+    // Nobody but this daemon names a zone, and still what a process says of one is cleaned.
+    watched.about.as_mut().unwrap().zone = Some("l\u{1b}[2J".into());
+    let (entries, _) = relayed((watched.json() + "\n").as_bytes());
+    assert!(entries.iter().all(is_clean) && entries.len() == 1, "{entries:?}");
     std::fs::remove_file(path).unwrap();
 }
 

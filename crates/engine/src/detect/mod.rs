@@ -119,6 +119,15 @@ impl<'a> Dossier<'a> {
         *self != without
     }
 
+    /// The evidence of one zone that is only watched; without a zone, that of where this host is
+    /// protected.
+    #[must_use]
+    pub fn evidence_in(&self, zone: Option<&ZoneName>) -> &[&'a Evidence] {
+        let Some(zone) = zone else { return &self.evidence };
+        let seen = self.sightings.iter().find(|seen| seen.zone == zone);
+        seen.map_or(&[], |seen| seen.evidence.as_slice())
+    }
+
     /// This one together with what another detector knows of the same subject.
     #[must_use]
     pub fn with(mut self, other: Self) -> Self {

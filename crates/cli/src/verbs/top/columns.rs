@@ -1,8 +1,10 @@
 //! The columns of the table: which there are, which fit, and what stands in them.
 
+use std::time::Duration;
+
 use vauban_daemon::entry::MOST_PORTS;
 
-use super::frame::{Frame, Row, short};
+use super::frame::{Frame, Row, brief_within, short};
 
 /// A column: its heading, its width (0: what is left), and what stands in it.
 pub struct Column {
@@ -11,6 +13,9 @@ pub struct Column {
     right: bool,
     pub cell: fn(&Row, &Frame) -> String,
 }
+
+/// The width of how long: `9m58s`, which is what most suspicions last.
+const FOR: u16 = 5;
 
 /// The columns in the order of the screen.
 fn columns(subject: u16) -> [Column; 9] {
@@ -22,13 +27,16 @@ fn columns(subject: u16) -> [Column; 9] {
         column("KIND", 9, false, |row, _| row.class.clone()),
         column("TOLD", 18, false, |row, _| row.told.clone()),
         column("PROVEN", 6, true, |row, frame| {
-            if frame.unproven == "decoy" {
+            // Where it is only watched, no decoy answers.
+            if frame.unproven == "decoy" && row.zone.is_none() {
                 format!("{}/{}", row.proven, frame.wanted)
             } else {
                 "-".into()
             }
         }),
-        column("FOR", 5, true, |row, _| format!("{}s", row.remaining)),
+        column("FOR", FOR, true, |row, _| {
+            brief_within(Duration::from_secs(row.remaining), usize::from(FOR))
+        }),
         column("PORTS", 0, false, |row, _| row.ports.join(" ")),
         column("MISSING", 0, false, |row, _| row.missing.clone()),
     ]

@@ -15,13 +15,14 @@ use crate::ask::{list, number, text};
 const HISTORY: usize = 240;
 
 /// The totals that become rates, as the daemon names them.
-const TOTALS: [&str; 8] = [
+const TOTALS: [&str; 9] = [
     "probes",
     "decoys",
     "handshakes",
     "dropped_banned",
     "dropped_suspects",
     "suspected",
+    "watched",
     "banned",
     "not_judged",
 ];
@@ -49,6 +50,8 @@ pub struct Frame {
     pub bans: u64,
     /// Suspects, shown or not.
     pub suspects: u64,
+    /// Those who would be suspects in zones that are only watched, shown or not.
+    pub watched: u64,
     /// Contacts that make a ban.
     pub wanted: u64,
     /// Totals since the daemon's start, by name.
@@ -72,6 +75,8 @@ pub struct Frame {
 pub struct Row {
     /// Who.
     pub subject: String,
+    /// The zone that it was seen in, if that is only watched.
+    pub zone: Option<String>,
     /// What kind of scan.
     pub class: String,
     /// Packets per second since the answer before.
@@ -92,6 +97,14 @@ pub struct Row {
     pub banned: bool,
     /// Seconds until it is no suspect any more.
     pub remaining: u64,
+}
+
+impl Row {
+    /// What it is known by: one subject can be a suspect here and be seen in a zone as well.
+    pub fn key(&self) -> String {
+        let zone = self.zone.as_ref();
+        zone.map_or_else(|| self.subject.clone(), |zone| format!("{} in {zone}", self.subject))
+    }
 }
 
 impl Frame {
@@ -117,13 +130,13 @@ impl Frame {
         let dry_run = text(answer, "/mode") == "dry-run";
         let unproven = word("/unproven");
         let before: BTreeMap<String, u64> =
-            self.rows.drain(..).map(|row| (row.subject, row.packets)).collect();
+            self.rows.drain(..).map(|row| (row.key(), row.packets)).collect();
         self.rows = list(answer, "/shown")
             .iter()
             .map(|value| {
                 let mut row = row(value, dry_run, &unproven);
                 // Whoever is new has sent all of it since: as good as one look can tell.
-                let old = before.get(&row.subject).copied().unwrap_or(0);
+                let old = before.get(&row.key()).copied().unwrap_or(0);
                 row.rate = if same { per_second(row.packets, old) } else { 0.0 };
                 row
             })
@@ -149,6 +162,7 @@ impl Frame {
         self.uptime = Duration::from_secs(number(answer, "/uptime"));
         self.bans = number(answer, "/bans");
         self.suspects = number(answer, "/suspects");
+        self.watched = number(answer, "/watched");
         self.wanted = number(answer, "/wanted");
         self.started = started;
     }
@@ -160,6 +174,11 @@ impl Frame {
         for row in &mut self.rows {
             row.rate = 0.0;
         }
+    }
+
+    /// How many rows there would be, were all of them shown.
+    pub fn all(&self) -> u64 {
+        self.suspects.saturating_add(self.watched)
     }
 
     /// One of the rates.
@@ -175,6 +194,7 @@ impl Frame {
             .map(|row| {
                 json!({
                     "subject": row.subject,
+                    "zone": row.zone,
                     "class": (row.class != NO_CLASS).then_some(&row.class),
                     "rate": rounded(row.rate),
                     "packets": row.packets,
@@ -201,6 +221,7 @@ impl Frame {
             "rates": rates,
             "bans": self.bans,
             "suspects": self.suspects,
+            "watched": self.watched,
             "wanted": self.wanted,
             "shown": rows,
             "decisions": self.raw_decisions,
@@ -244,7 +265,10 @@ fn row(value: &Value, dry_run: bool, unproven: &str) -> Row {
     let decoys = number(value, "/decoys");
     let banned = value.pointer("/banned") == Some(&Value::Bool(true));
     let plural = if decoys == 1 { "" } else { "s" };
+    let zone = value.pointer("/zone").and_then(Value::as_str).map(|zone| clean(zone).into_owned());
     let told = match (banned, dry_run, unproven, decoys) {
+        // Whatever it meets elsewhere.
+        _ if zone.is_some() => format!("only watched ({})", zone.as_deref().unwrap_or_default()),
         (true, false, ..) => "banned: dropped".to_owned(),
         // Without a decoy, a suspect's probes are dropped: those that are no SYN, say.
         (_, false, "drop", _) | (_, false, _, 0) => "dropped".to_owned(),
@@ -259,6 +283,7 @@ fn row(value: &Value, dry_run: bool, unproven: &str) -> Row {
     };
     Row {
         subject: clean(text(value, "/subject")).into_owned(),
+        zone,
         class: clean(class).into_owned(),
         rate: 0.0,
         packets: number(value, "/packets"),
@@ -286,9 +311,14 @@ pub fn short(rate: f64) -> String {
 
 /// A span, its two largest units: `3d4h` in place of `3d4h12m7s`.
 pub fn brief(span: Duration) -> String {
+    brief_within(span, usize::MAX)
+}
+
+/// The same, its largest unit alone where both need more than `room` cells: `59m` in place of `59m59s`.
+pub fn brief_within(span: Duration, room: usize) -> String {
     let text = duration::format(span);
-    let ends: Vec<usize> =
-        text.char_indices().filter(|(_, c)| c.is_ascii_alphabetic()).map(|(i, _)| i + 1).collect();
-    let end = ends.get(1).or(ends.first()).copied().unwrap_or(text.len());
+    let mut ends = text.char_indices().filter(|(_, c)| c.is_ascii_alphabetic()).map(|(i, _)| i + 1);
+    let first = ends.next().unwrap_or(text.len());
+    let end = ends.next().filter(|end| *end <= room).unwrap_or(first);
     text.get(..end).unwrap_or(&text).to_owned()
 }

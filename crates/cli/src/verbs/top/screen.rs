@@ -24,7 +24,7 @@ const BARS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '
 
 const KEYS: &str = "q quit  p pause  s sort  ↑↓ select  Enter explain  ? help";
 
-const HELP: [&str; 14] = [
+const HELP: [&str; 15] = [
     "q Esc ctrl-C   leave",
     "p space        stand still, and go on",
     "s              sort by rate, packets, proven ports, address",
@@ -34,7 +34,8 @@ const HELP: [&str; 14] = [
     "",
     "PROBES/S  packets per second since the last look, as far as the daemon knows",
     "KIND      syn connect fin null xmas odd-flags udp mixed",
-    "TOLD      what its probes met: decoys that say open, or nothing (dropped)",
+    "TOLD      what its probes met: decoys that say open, or nothing (dropped);",
+    "          only watched: seen in this zone, where nothing is done about it",
     "PROVEN    decoys whose handshakes it has completed, of those that make a ban",
     "PORTS     of the packets that are kept as evidence, sixteen or so",
     "",
@@ -82,7 +83,7 @@ pub fn draw(area: &mut ratatui::Frame<'_>, frame: &Frame, state: &State) {
 pub fn wanted_height(frame: &Frame) -> u16 {
     let (rows, decisions) = PRINTED;
     let rows = frame.rows.len().clamp(1, rows);
-    let more = usize::from(frame.suspects > rows as u64);
+    let more = usize::from(frame.all() > rows as u64);
     let decisions = match frame.decisions.len().min(decisions) {
         0 => 0,
         some => some + 2,
@@ -120,7 +121,7 @@ impl Plan {
         let above = 2 + u16::from(history) + warnings;
         let rest = height.saturating_sub(above).saturating_sub(u16::from(keys));
         // A heading, the rows, and how many more there are.
-        let more = usize::from(frame.suspects > frame.rows.len() as u64);
+        let more = usize::from(frame.all() > frame.rows.len() as u64);
         let table = number(frame.rows.len().max(1) + 1 + more);
         let room = rest.saturating_sub(table).max(rest / 3);
         let decisions = match number(frame.decisions.len()) {
@@ -199,6 +200,9 @@ impl Pen<'_> {
         let suspects = format!("{} suspect{}", frame.suspects, plural(frame.suspects));
         let style = if frame.suspects > 0 { self.warn() } else { Style::new() };
         x = self.put(x + 2, 0, &suspects, style);
+        if frame.watched > 0 {
+            x = self.put(x + 2, 0, &format!("{} only watched", frame.watched), Style::new());
+        }
         let rest = format!("up {}, version {}", brief(frame.uptime), frame.version);
         x = self.put(x + 2, 0, &rest, self.faint());
         if let Some(clock) = frame.at.get(11..19) {
@@ -230,6 +234,9 @@ impl Pen<'_> {
             ("new suspects", frame.rate("suspected")),
             ("bans", frame.rate("banned")),
         ];
+        if frame.rate("watched") > 0.0 {
+            rates.insert(5, ("new only watched", frame.rate("watched")));
+        }
         if frame.rate("not_judged") > 0.0 {
             rates.push(("not judged", frame.rate("not_judged")));
         }
@@ -290,7 +297,7 @@ impl Pen<'_> {
             }
         }
         let room = usize::from(height) - 1;
-        let more = usize::try_from(frame.suspects).unwrap_or(usize::MAX);
+        let more = usize::try_from(frame.all()).unwrap_or(usize::MAX);
         let fits = rows.len() <= room && more <= rows.len();
         let visible = if fits || room < 2 { room } else { room - 1 };
         let place = state.place(&rows);
@@ -298,6 +305,7 @@ impl Pen<'_> {
         let mut line = y + 1;
         for (index, row) in rows.iter().enumerate().skip(first).take(visible) {
             let style = match row {
+                row if row.zone.is_some() => Style::new(),
                 row if row.banned => self.alert(),
                 row if row.proven > 0 => self.warn(),
                 _ => Style::new(),

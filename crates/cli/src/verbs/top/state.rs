@@ -47,7 +47,10 @@ impl Order {
             Self::Proven => b.proven.cmp(&a.proven),
             Self::Subject => a.subject.cmp(&b.subject),
         };
-        first.then_with(by_rate).then_with(|| a.subject.cmp(&b.subject))
+        first
+            .then_with(by_rate)
+            .then_with(|| a.subject.cmp(&b.subject))
+            .then_with(|| a.zone.cmp(&b.zone))
     }
 }
 
@@ -104,7 +107,7 @@ pub struct State {
     pub order: Order,
     /// Whether the picture stands still.
     pub paused: bool,
-    /// Which subject is selected.
+    /// Which row is selected, by its key.
     pub selected: Option<String>,
     /// What lies over the table.
     pub pane: Pane,
@@ -137,8 +140,8 @@ impl State {
 
     /// The place of the selected row among these.
     pub fn place(&self, rows: &[&Row]) -> Option<usize> {
-        let subject = self.selected.as_deref()?;
-        rows.iter().position(|row| row.subject == subject)
+        let key = self.selected.as_deref()?;
+        rows.iter().position(|row| row.key() == key)
     }
 
     /// A key was pressed.
@@ -172,7 +175,7 @@ impl State {
                     (None, Key::End | Key::PageDown) => moved(0, key, last),
                     (None, _) => 0,
                 };
-                self.selected = rows.get(place).map(|row| row.subject.clone());
+                self.selected = rows.get(place).map(|row| row.key());
             }
         }
         Wish::Draw

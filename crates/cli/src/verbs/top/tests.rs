@@ -8,7 +8,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use serde_json::{Value, json};
 
-use super::frame::{Frame, brief, short};
+use super::frame::{Frame, Row, brief, brief_within, short};
 use super::screen;
 use super::state::{Key, Order, Pane, State, Wish};
 
@@ -137,6 +137,71 @@ fn pictures_of_other_states() {
     compare("explain-80x24.txt", &drawn(&frame, &state, size));
 }
 
+/// An answer with one in the LAN who is nobody elsewhere, and one who is a suspect and was seen there.
+fn with_watched(second: u64) -> Value {
+    let mut both = answer(second);
+    let seen = |subject: &str, packets: u64| {
+        let mut row = suspect(subject, Some("syn"), packets, 0, &[]);
+        row["zone"] = json!("lan");
+        row["remaining"] = json!(598);
+        row["missing"] = json!("seen in zone lan, which is only watched: no ban");
+        row
+    };
+    let rows = both["shown"].as_array_mut().unwrap();
+    rows.extend([seen("198.51.100.2", 11), seen("198.51.100.23", 6 + second * 30)]);
+    both["watched"] = json!(2);
+    both["totals"]["watched"] = json!(second);
+    both
+}
+
+#[test]
+fn who_is_only_watched_is_listed_and_said_to_be_that() {
+    let mut frame = Frame::default();
+    for second in 0..3 {
+        frame.take(&with_watched(second), SECOND);
+    }
+    for size in [(80, 24), (200, 60)] {
+        let picture = drawn(&frame, &State::for_terminal(true), size);
+        compare(&format!("watched-{}x{}.txt", size.0, size.1), &picture);
+    }
+    let shown = frame.json();
+    assert_eq!((&shown["suspects"], &shown["watched"]), (&json!(300), &json!(2)));
+    let zones: Vec<&Value> =
+        shown["shown"].as_array().unwrap().iter().map(|row| &row["zone"]).collect();
+    assert_eq!(zones.iter().filter(|zone| zone.is_null()).count(), 5, "{shown:#}");
+    assert_eq!(zones.iter().filter(|zone| **zone == "lan").count(), 2, "{shown:#}");
+
+    // One subject in two rows: each has a rate of its own, and the mark goes from one to the other.
+    let rate = |zone: Option<&str>| {
+        let of = |row: &&Row| row.subject == "198.51.100.23" && row.zone.as_deref() == zone;
+        frame.rows.iter().find(of).unwrap().rate
+    };
+    assert!((rate(None) - 4.0).abs() < 0.01 && (rate(Some("lan")) - 30.0).abs() < 0.01);
+    let mut state = State::for_terminal(true);
+    for place in 0..7 {
+        state.press(Key::Down, &frame);
+        assert_eq!(state.place(&state.sorted(&frame)), Some(place));
+    }
+
+    // Nobody else is there.
+    let mut alone = with_watched(2);
+    alone["shown"].as_array_mut().unwrap().drain(..5);
+    alone["suspects"] = json!(0);
+    let mut frame = Frame::default();
+    frame.take(&alone, SECOND);
+    compare("watched-alone-100.txt", &super::plain(&frame, 100));
+}
+
+#[test]
+fn a_ban_elsewhere_drops_nothing_where_it_is_only_watched() {
+    let mut answer = with_watched(0);
+    answer["shown"][5]["banned"] = json!(true);
+    let mut frame = Frame::default();
+    frame.take(&answer, SECOND);
+    let row = frame.rows.iter().find(|row| row.subject == "198.51.100.2").unwrap();
+    assert!(row.banned && row.told == "only watched (lan)", "{row:?}");
+}
+
 #[test]
 fn every_size_is_drawn_and_no_cell_is_outside() {
     let frame = frame();
@@ -198,6 +263,7 @@ fn what_a_stranger_wrote_commands_no_terminal() {
     let mut hostile = answer(1);
     hostile["decisions"][0]["message"] = json!("Ban \u{1b}[2J\u{202e}\nx");
     hostile["shown"][0]["subject"] = json!("\u{1b}]0;x\u{7}");
+    hostile["shown"][1]["zone"] = json!("\u{1b}]0;x\u{7}");
     hostile["store_trouble"] = json!("\u{9b}31m");
     let mut frame = Frame::default();
     frame.take(&hostile, SECOND);
@@ -258,4 +324,10 @@ fn numbers_are_short() {
     );
     assert_eq!(brief(Duration::from_secs(273_602)), "3d4h");
     assert_eq!(brief(Duration::from_secs(59)), "59s");
+    let five = |seconds: u64| brief_within(Duration::from_secs(seconds), 5);
+    // As `suspects` has it, while there is room.
+    let spans = [(598, "9m58s"), (600, "10m"), (3_599, "59m"), (3_660, "1h1m"), (86_340, "23h")];
+    for (seconds, words) in spans {
+        assert_eq!(five(seconds), words);
+    }
 }
