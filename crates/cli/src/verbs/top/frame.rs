@@ -14,6 +14,10 @@ use crate::ask::{list, number, text};
 /// Looks back in the small history of probes: as many as the widest screens have columns for it.
 const HISTORY: usize = 240;
 
+/// Subjects remembered from earlier answers: some twenty answers of a flood, in which nobody is shown
+/// twice.
+const MOST_SEEN: usize = 8_192;
+
 /// The totals that become rates, as the daemon names them.
 const TOTALS: [&str; 9] = [
     "probes",
@@ -64,6 +68,8 @@ pub struct Frame {
     pub rows: Vec<Row>,
     /// What was decided last, the newest first: time, kind, text.
     pub decisions: Vec<[String; 3]>,
+    /// Packets of those shown in answers before, by their rows' keys; bounded by [`MOST_SEEN`].
+    seen: BTreeMap<String, u64>,
     /// The last answer's time of the daemon's start: another one is another daemon.
     started: String,
     /// The entries of `decisions` as they came.
@@ -129,14 +135,19 @@ impl Frame {
         }
         let dry_run = text(answer, "/mode") == "dry-run";
         let unproven = word("/unproven");
-        let before: BTreeMap<String, u64> =
-            self.rows.drain(..).map(|row| (row.key(), row.packets)).collect();
+        // If not all were shown, whoever was not may be old all the same.
+        let was_whole = self.rows.len() as u64 >= self.suspects + self.watched;
+        if !same || self.seen.len() > MOST_SEEN {
+            self.seen.clear();
+        }
+        self.seen.extend(self.rows.drain(..).map(|row| (row.key(), row.packets)));
         self.rows = list(answer, "/shown")
             .iter()
             .map(|value| {
                 let mut row = row(value, dry_run, &unproven);
                 // Whoever is new has sent all of it since: as good as one look can tell.
-                let old = before.get(&row.key()).copied().unwrap_or(0);
+                let unseen = if was_whole { 0 } else { row.packets };
+                let old = self.seen.get(&row.key()).copied().unwrap_or(unseen);
                 row.rate = if same { per_second(row.packets, old) } else { 0.0 };
                 row
             })

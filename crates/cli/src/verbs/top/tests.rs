@@ -249,6 +249,32 @@ fn rates_are_differences_and_a_new_daemon_begins_anew() {
     assert!(frame.rates.values().all(|rate| *rate == 0.0) && frame.history.is_empty());
 }
 
+/// In a flood, not all suspects are shown each time: who was not has no rate until he is shown twice.
+#[test]
+fn whoever_was_not_shown_before_is_not_fast_for_it() {
+    let shown = |names: &[&str], packets: u64| {
+        let mut answer = answer(0);
+        let row = answer["shown"][0].clone();
+        let rows = names.iter().map(|name| {
+            let mut row = row.clone();
+            row["subject"] = json!(name);
+            row["packets"] = json!(packets);
+            row
+        });
+        answer["shown"] = rows.collect();
+        answer["suspects"] = json!(1_500);
+        answer
+    };
+    let mut frame = Frame::default();
+    frame.take(&shown(&["192.0.2.1", "192.0.2.2"], 4), SECOND);
+    frame.take(&shown(&["192.0.2.3", "192.0.2.4"], 4), SECOND);
+    assert!(frame.rows.iter().all(|row| row.rate == 0.0), "{:?}", frame.rows);
+    frame.take(&shown(&["192.0.2.1", "192.0.2.3"], 4), SECOND);
+    assert!(frame.rows.iter().all(|row| row.rate == 0.0), "{:?}", frame.rows);
+    frame.take(&shown(&["192.0.2.1"], 9), SECOND);
+    assert!((frame.rows.first().unwrap().rate - 5.0).abs() < 0.01, "{:?}", frame.rows);
+}
+
 #[test]
 fn an_answer_of_another_shape_is_nothing_to_fear() {
     let mut frame = Frame::default();
