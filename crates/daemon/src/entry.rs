@@ -272,7 +272,7 @@ mod tests {
     use std::time::Duration;
 
     use vauban_engine::event::{Checksum, Event, EventKind, Probe};
-    use vauban_engine::net::TcpFlags;
+    use vauban_engine::flags::TcpFlags;
     use vauban_engine::zone::{Mode, Zone, ZoneName, Zones};
     use vauban_engine::{Engine, Output, Protocol};
 
