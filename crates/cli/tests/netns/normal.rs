@@ -70,7 +70,7 @@ fn narrow(text: &str) -> String {
 /// The answer of a verb as JSON.
 pub fn json(value: &Value, lab: &Lab) -> Value {
     match value {
-        Value::String(text) => Value::String(here(text, lab)),
+        Value::String(text) => Value::String(between(&here(text, lab), " for ", " more", "<span>")),
         Value::Array(items) => items.iter().map(|item| json(item, lab)).collect(),
         Value::Object(fields) => {
             // What comes from the scanner's own TCP, or acknowledges a cookie, is not repeated.

@@ -2,6 +2,7 @@
 //! part go to the kernel in one step.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
@@ -28,6 +29,10 @@ struct Outcome {
     /// Why not; empty if it was banned.
     why: String,
 }
+
+/// A ban that would end this much later is as long as the one that there is: the same line twice, the
+/// same list a moment later.
+const AS_LONG: Duration = Duration::from_secs(60);
 
 impl Core {
     /// Bans a part of a list; in the order of its entries, says what became of each.
@@ -91,7 +96,10 @@ impl Core {
         let now = self.clock.now();
         let shorter = |ban: &Ban| {
             let left = ban.remaining(now).map_or(Length::Forever, Length::Span);
-            length.is_some_and(|length| length > left)
+            match (length, left) {
+                (Some(Length::Span(length)), Length::Span(left)) => length > left + AS_LONG,
+                (length, left) => length.is_some_and(|length| length > left),
+            }
         };
         if self.engine.ban_of(subject.addr()).is_some_and(|ban| !shorter(ban)) {
             return not(subject.to_string(), "already", "it is banned already".into());
