@@ -307,6 +307,10 @@ enum Verb {
         /// have none [default: learned from the host's answers]
         #[arg(long, value_name = "PORTS")]
         open: Vec<vauban_replay::Open>,
+        /// Interface that packets came in by which do not say theirs; tells their zone [default:
+        /// one that no zone names]
+        #[arg(long, value_name = "NAME", value_parser = verbs::replay::interface)]
+        interface: Option<String>,
         /// Configuration file [default: /etc/vauban/vauban.toml, if it exists]
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
@@ -391,8 +395,9 @@ fn main() -> ExitCode {
             verbs::config::run(show.json, config.as_deref(), default)
         }
         Verb::Ruleset { config, dry_run, show } => verbs::ruleset::run(show.json, config, dry_run),
-        Verb::Replay { file, home, open, config, dry_run, json } => {
-            verbs::replay::run(verbs::replay::Asked { file, config, dry_run, home, open, json })
+        Verb::Replay { file, home, open, interface, config, dry_run, json } => {
+            let asked = verbs::replay::Asked { file, config, dry_run, home, open, interface, json };
+            verbs::replay::run(asked)
         }
         Verb::Completions { shell } => verbs::completions::run(&Cli::command(), shell),
         Verb::Man { directory } => verbs::man::run(Cli::command(), &directory),

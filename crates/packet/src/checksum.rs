@@ -42,6 +42,11 @@ pub(crate) fn judge(datagram: &Datagram<'_>, covered: usize, offset: usize) -> C
     }
 }
 
+/// Whether an IPv4 header, with its options, is intact (RFC 791 section 3.1).
+pub(crate) fn is_intact(header: &[u8]) -> bool {
+    Sum::default().bytes(header).fold() == INTACT
+}
+
 /// A ones' complement sum that still has its carries.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sum(u64);

@@ -1,7 +1,8 @@
-//! The IPv6 header and the extension headers behind it (RFC 8200 sections 3 and 4, RFC 4302).
+//! The IPv6 header and the extension headers behind it (RFC 8200 sections 3 and 4).
 //!
 //! The headers walked are those that Linux's `ipv6_find_hdr` walks, because that is how
-//! nftables found the ports when it took the packet for a probe. What they say is not read, apart
+//! nftables found the ports when it took the packet for a probe. It asks not to be led past an
+//! authentication header (RFC 4302): such a packet is neither TCP nor UDP there. What the others say is not read, apart
 //! from what decides whether there are ports at all. In particular, the home address option of
 //! Mobile IPv6 (RFC 6275) is not: the checksum of such a packet looks wrong here.
 //!
@@ -25,7 +26,6 @@ const HEADER: usize = 40;
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
-const AUTHENTICATION: u8 = 51;
 const DESTINATION: u8 = 60;
 
 /// More fragments follow.
@@ -63,7 +63,7 @@ struct Chain<'a> {
 fn walk(mut next: u8, mut rest: &[u8]) -> Result<Chain<'_>, Unreadable> {
     let mut fragment = false;
     for _ in 0..=MAX_EXTENSIONS {
-        if !matches!(next, HOP_BY_HOP | ROUTING | FRAGMENT | AUTHENTICATION | DESTINATION) {
+        if !matches!(next, HOP_BY_HOP | ROUTING | FRAGMENT | DESTINATION) {
             return Ok(Chain { protocol: next, payload: rest, fragment });
         }
         let [following, length, _, segments_left] = array(rest, 0).ok_or(Unreadable::TooShort)?;
@@ -76,8 +76,6 @@ fn walk(mut next: u8, mut rest: &[u8]) -> Result<Chain<'_>, Unreadable> {
                 fragment |= field & MORE != 0;
                 8
             }
-            // Counted in units of four bytes, two of them left out (RFC 4302 section 2.2).
-            AUTHENTICATION => (usize::from(length) + 2) * 4,
             ROUTING if segments_left != 0 => return Err(Unreadable::OnTheWay),
             // Counted in units of eight bytes, the first left out.
             _ => (usize::from(length) + 1) * 8,

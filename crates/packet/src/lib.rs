@@ -5,7 +5,8 @@
 //! ```text
 //! NFLOG copy ───────────────────────────────────► probe() ─► engine's Probe
 //! frame of a capture ─► network_layer() ────────────┘
-//!                    └► headers()
+//!                    ├► headers()
+//!                    └► is_taken_in()
 //! copy of a segment ─► segment() ─► TcpSegment ─► decoy: SYN-ACK, proof, RST
 //! ```
 //!
@@ -15,7 +16,8 @@
 //!
 //! What it does not do: put fragments together (at the hook where packets come from, the kernel
 //! has done so for IPv4), follow connections, look inside payloads, open files, or read a clock.
-//! Nor does it check the IPv4 header's own checksum: the kernel did, long before that hook.
+//! Nor do the other doors ask for the IPv4 header's own checksum: the kernel did, long before that
+//! hook. Whoever reads a capture asks [`is_taken_in`].
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -28,6 +30,7 @@ mod checksum;
 pub mod decoy;
 mod field;
 mod headers;
+mod intake;
 mod ip;
 mod ipv4;
 mod ipv6;
@@ -38,6 +41,7 @@ mod transport;
 mod unreadable;
 
 pub use headers::{Carries, Headers, Refused, headers};
+pub use intake::is_taken_in;
 pub use link::{LinkType, Sides, network_layer, sides};
 pub use probe::probe;
 pub use tcp::{TcpSegment, segment};

@@ -109,8 +109,10 @@ pub struct Sides {
     pub to: Option<[u8; 6]>,
     /// Whether the capturing host sent it, where that is said.
     pub outbound: Option<bool>,
-    /// Whether it was for more than one host, or for another than the capturing one.
+    /// Whether it was for more than one host.
     pub elsewhere: bool,
+    /// Whether the capturing host says that it was for another one.
+    pub overheard: bool,
 }
 
 /// Reads the link's header of a frame. What is not there is left out.
@@ -125,7 +127,8 @@ pub fn sides(link: LinkType, frame: &[u8]) -> Sides {
             Some(4) => Some(true),
             _ => None,
         },
-        elsewhere: matches!(kind, Some(1..=3)),
+        elsewhere: matches!(kind, Some(1 | 2)),
+        overheard: kind == Some(3),
     };
     match link {
         LinkType::Null | LinkType::Raw => Sides::default(),
@@ -135,6 +138,7 @@ pub fn sides(link: LinkType, frame: &[u8]) -> Sides {
             outbound: None,
             // The lowest bit of the first byte: a group's address (IEEE 802).
             elsewhere: frame.first().is_some_and(|first| first & 1 != 0),
+            overheard: false,
         },
         LinkType::LinuxSll => cooked(frame.get(1).copied(), 6),
         LinkType::LinuxSll2 => cooked(frame.get(10).copied(), 12),

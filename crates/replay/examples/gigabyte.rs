@@ -27,6 +27,13 @@ impl Capture {
         packet.extend((40 + data).to_be_bytes());
         packet.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
         packet.extend([from, to].concat());
+        let words =
+            packet.chunks(2).map(|two| two.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)));
+        let sum = words.sum::<u32>();
+        let sum = !u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap_or_default();
+        if let Some(field) = packet.get_mut(10..12) {
+            field.copy_from_slice(&sum.to_be_bytes());
+        }
         packet.extend([source_port.to_be_bytes(), port.to_be_bytes()].concat());
         packet.extend([sequence.to_be_bytes(), acknowledgment.to_be_bytes()].concat());
         // The unfinished checksum that virtual links leave: the sum of the pseudo-header.

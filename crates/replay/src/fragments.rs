@@ -1,7 +1,8 @@
 //! IPv4 fragments put together, as the kernel has done before its program sees a packet.
 //!
-//! Like Linux, it throws a whole datagram away when fragments overlap (CVE-2018-5391), and when
-//! they do not come together in time. IPv6 fragments are left alone: the program sees them as they
+//! Like Linux (`ip_frag_queue` and `inet_frag_queue_insert`), it throws a whole datagram away when
+//! fragments overlap (CVE-2018-5391), and when they do not come together in time; a fragment that lies
+//! within what is there without a gap is passed over. IPv6 fragments are left alone: the program sees them as they
 //! come.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,8 +42,12 @@ struct Datagram {
     header: Vec<u8>,
     /// Pieces of the payload by their offset.
     pieces: BTreeMap<usize, Vec<u8>>,
-    /// The payload's length, once the last fragment has come.
-    length: Option<usize>,
+    /// Where those that came one behind the other begin and end: what lies within is there already.
+    runs: BTreeMap<usize, usize>,
+    /// How far the payload reaches, as far as is known.
+    reaches: usize,
+    /// Whether the last fragment has come, so that this is the payload's length.
+    ends: bool,
 }
 
 /// What became of a packet.
@@ -66,7 +71,9 @@ impl Fragments {
             since: now,
             header: Vec::new(),
             pieces: BTreeMap::new(),
-            length: None,
+            runs: BTreeMap::new(),
+            reaches: 0,
+            ends: false,
         });
         self.by_age.remove(&(datagram.since, piece.key));
         self.bytes -= datagram.bytes();
@@ -139,35 +146,49 @@ impl Datagram {
 
     /// Adds a piece; false when the datagram is to be thrown away.
     fn add(&mut self, piece: &Piece<'_>) -> bool {
-        let end = piece.offset + piece.data.len();
-        let odd = piece.data.is_empty() || piece.more && !piece.data.len().is_multiple_of(8);
-        if odd || end > usize::from(u16::MAX) || self.pieces.len() >= MOST_PIECES {
+        let mut data = piece.data;
+        if piece.more {
+            // What is no multiple of eight is cut down to one.
+            data = data.get(..data.len() / 8 * 8).unwrap_or(data);
+        }
+        let end = piece.offset + data.len();
+        let beyond = end > self.reaches;
+        let odd = if piece.more {
+            beyond && self.ends
+        } else {
+            end != self.reaches && (self.ends || !beyond)
+        };
+        if odd || data.is_empty() || end > usize::from(u16::MAX) || self.pieces.len() >= MOST_PIECES
+        {
             return false;
         }
-        if self.pieces.get(&piece.offset).is_some_and(|known| known == piece.data) {
-            // The same once more.
-            return true;
-        }
-        let before = self.pieces.range(..end).next_back();
-        if before.is_some_and(|(offset, data)| offset + data.len() > piece.offset) {
-            return false;
-        }
-        if !piece.more {
-            if self.length.is_some_and(|length| length != end) {
-                return false;
+        self.ends |= !piece.more;
+        self.reaches = self.reaches.max(end);
+        let tail = self.pieces.last_key_value().map(|(offset, data)| offset + data.len());
+        match tail {
+            Some(tail) if piece.offset == tail => {
+                if let Some(mut last) = self.runs.last_entry() {
+                    last.insert(end);
+                }
             }
-            self.length = Some(end);
+            _ => {
+                let met = self.runs.range(..end).next_back().filter(|(_, to)| **to > piece.offset);
+                if let Some((from, to)) = met {
+                    return *from <= piece.offset && end <= *to;
+                }
+                self.runs.insert(piece.offset, end);
+            }
         }
         if piece.offset == 0 {
             self.header = piece.header.to_vec();
         }
-        self.pieces.insert(piece.offset, piece.data.to_vec());
+        self.pieces.insert(piece.offset, data.to_vec());
         true
     }
 
     /// All of it, as one packet, if it is all there.
     fn whole(&self) -> Option<Vec<u8>> {
-        let length = self.length?;
+        let length = self.ends.then_some(self.reaches)?;
         let last = self.pieces.last_key_value()?;
         let there: usize = self.pieces.values().map(Vec::len).sum();
         // No two overlap, so nothing is missing when the lengths add up.
@@ -215,6 +236,46 @@ mod tests {
             assert_eq!((&packet[2..4], &packet[6..8]), (&[0, 39][..], &[0, 0][..]));
             assert_eq!((fragments.bytes, fragments.by_age.len()), (0, 0));
         }
+    }
+
+    #[test]
+    fn what_is_there_already_is_passed_over() {
+        let mut fragments = Fragments::default();
+        for (offset, data) in [(0, &b"12345678abcdefgh"[..]), (8, b"ABCDEFGH"), (0, b"12345678")] {
+            assert_eq!(fragments.take(NOW, &piece(1, offset, true, data)), Whole::Waits);
+        }
+        let Whole::Together(packet) = fragments.take(NOW, &piece(1, 16, false, b"end")) else {
+            panic!("thrown away");
+        };
+        assert_eq!(&packet[20..], b"12345678abcdefghend");
+
+        // Linux knows what came one behind the other as one, and all else apart.
+        for (first, second, kept) in [(0, 8, true), (8, 0, false)] {
+            fragments.take(NOW, &piece(2, first, true, b"12345678"));
+            fragments.take(NOW, &piece(2, second, true, b"12345678"));
+            fragments.take(NOW, &piece(2, 0, true, b"1234567812345678"));
+            assert_eq!(!fragments.datagrams.is_empty(), kept, "{first}");
+            let last = fragments.take(NOW, &piece(2, 16, false, b"end"));
+            assert_eq!(matches!(last, Whole::Together(_)), kept);
+            fragments = Fragments::default();
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_the_end_is_thrown_away() {
+        for (offset, more, data) in [(16, true, b"12345678"), (8, false, b"12345678")] {
+            let mut fragments = Fragments::default();
+            fragments.take(NOW, &piece(1, 16, false, b"end"));
+            fragments.take(NOW, &piece(1, offset, more, data));
+            assert!(fragments.datagrams.is_empty(), "{offset}");
+        }
+        // Whoever is no multiple of eight is cut down.
+        let mut fragments = Fragments::default();
+        fragments.take(NOW, &piece(1, 0, true, b"12345678abc"));
+        let Whole::Together(packet) = fragments.take(NOW, &piece(1, 8, false, b"end")) else {
+            panic!("thrown away");
+        };
+        assert_eq!(&packet[20..], b"12345678end");
     }
 
     #[test]

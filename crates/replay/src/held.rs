@@ -1,5 +1,6 @@
 //! The first part of a capture, kept until it is known whose capture it is.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use vauban_engine::Timestamp;
@@ -35,6 +36,7 @@ struct Kept {
     link: LinkType,
     original_len: u32,
     outbound: Option<bool>,
+    interface: Option<Box<str>>,
     bytes: Vec<u8>,
 }
 
@@ -54,9 +56,16 @@ impl Held {
                 self.election.count(&sides, &headers);
             }
         }
-        self.bytes += frame.bytes.len();
+        self.bytes += frame.bytes.len() + frame.interface.map_or(0, str::len);
         let Frame { at, link, original_len, outbound, .. } = *frame;
-        self.frames.push(Kept { at, link, original_len, outbound, bytes: frame.bytes.to_vec() });
+        self.frames.push(Kept {
+            at,
+            link,
+            original_len,
+            outbound,
+            interface: frame.interface.map(Box::from),
+            bytes: frame.bytes.to_vec(),
+        });
     }
 
     /// Whether that was enough.
@@ -76,6 +85,11 @@ impl Held {
         self.election.winner()
     }
 
+    /// Whom the user may mean, at most this many.
+    pub fn candidates(&self, most: usize) -> Vec<IpAddr> {
+        self.election.candidates(most)
+    }
+
     /// Gives the frames back, in their order.
     pub fn each(&self, mut each: impl FnMut(&Frame<'_>)) {
         for kept in &self.frames {
@@ -85,6 +99,7 @@ impl Held {
                 original_len: kept.original_len,
                 bytes: &kept.bytes,
                 outbound: kept.outbound,
+                interface: kept.interface.as_deref(),
                 comment: &[],
             });
         }

@@ -3,13 +3,16 @@
 //! Where the user does not say so, the first part of the capture votes. A capture that was made on a
 //! host has that host at one end of every packet. When two are at an end of every packet, it is the
 //! one with fewer addresses behind its link address (the other one is a router), else the one that
-//! answers calls, else the one that gets more of them, else the one that the first packet was for.
+//! answers calls, else the one that gets more of them. Where that makes no difference, or the winner is
+//! one who calls, is never called and never goes on with a call (a scanner whom nobody answers), the
+//! user is asked.
 //!
 //! It cannot tell a router's own addresses from those behind it: who captured on one says `--home`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use vauban_engine::flags::{Shape, TcpFlags};
 use vauban_engine::net::Prefix;
 use vauban_packet::{Carries, Headers, Sides};
 
@@ -39,7 +42,6 @@ pub struct Election {
     said: BTreeSet<IpAddr>,
     /// Calls that were seen, to know answers by: caller, called.
     calls: BTreeSet<(IpAddr, u16, IpAddr, u16)>,
-    first_for: Option<(Option<Mac>, IpAddr)>,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +52,10 @@ struct Votes {
     answers: u64,
     /// Calls that it got.
     called: u64,
+    /// Calls that it made.
+    calls: u64,
+    /// All else that it sent, resets excepted.
+    goes_on: u64,
     addresses: BTreeSet<IpAddr>,
 }
 
@@ -66,7 +72,7 @@ impl Election {
     /// Counts a frame.
     pub fn count(&mut self, sides: &Sides, headers: &Headers) {
         let (from, to) = (headers.source, headers.destination);
-        if !is_hosts(from) || !is_hosts(to) || sides.elsewhere {
+        if !is_hosts(from) || !is_hosts(to) || sides.elsewhere || sides.overheard {
             return;
         }
         self.frames += 1;
@@ -75,14 +81,13 @@ impl Election {
             Some(false) => self.say(to),
             None => {}
         }
-        let (answer, call) = self.role(headers);
+        let role = self.role(headers);
         let ends = sides.from.zip(sides.to);
-        self.first_for.get_or_insert((ends.map(|(_, to)| to), to));
         if let Some((from_mac, to_mac)) = ends {
             self.framed += 1;
             for (mac, address, sent) in [(from_mac, from, true), (to_mac, to, false)] {
                 if let Some(votes) = entry(&mut self.macs, mac) {
-                    votes.add(sent, answer, call);
+                    votes.add(sent, role);
                     if votes.addresses.len() < MOST_CANDIDATES {
                         votes.addresses.insert(address);
                     }
@@ -91,7 +96,7 @@ impl Election {
         }
         for (address, sent) in [(from, true), (to, false)] {
             if let Some(votes) = entry(&mut self.addresses, address) {
-                votes.add(sent, answer, call);
+                votes.add(sent, role);
             }
         }
     }
@@ -102,13 +107,17 @@ impl Election {
         if !self.said.is_empty() {
             return Some(Home { addresses: hosts(&self.said), mac: None });
         }
-        let first_for = self.first_for?;
-        if self.framed == self.frames
-            && let Some((mac, votes)) =
-                best(&self.macs, self.framed, |mac| Some(*mac) == first_for.0)
-            && votes.addresses.len() <= MOST_LEARNED
-        {
-            return Some(Home { addresses: hosts(&votes.addresses), mac: Some(*mac) });
+        if self.frames == 0 {
+            return None;
+        }
+        if self.framed == self.frames {
+            match best(&self.macs, self.framed) {
+                Best::One(mac, votes) if votes.addresses.len() <= MOST_LEARNED => {
+                    return Some(Home { addresses: hosts(&votes.addresses), mac: Some(*mac) });
+                }
+                Best::Doubtful => return None,
+                Best::One(..) | Best::Nobody => {}
+            }
         }
         // No link addresses, or none that says who it is. Each family has its own.
         let mut addresses = BTreeSet::new();
@@ -121,9 +130,12 @@ impl Election {
                 .collect();
             // Each packet has two ends.
             let frames = family.values().map(|votes| votes.present).sum::<u64>() / 2;
-            let of_first = |address: &IpAddr| *address == first_for.1;
-            if let Some((address, _)) = best(&family, frames, of_first) {
-                addresses.insert(*address);
+            match best(&family, frames) {
+                Best::One(address, _) => {
+                    addresses.insert(*address);
+                }
+                Best::Doubtful => return None,
+                Best::Nobody => {}
             }
         }
         (!addresses.is_empty()).then(|| Home { addresses: hosts(&addresses), mac: None })
@@ -135,42 +147,83 @@ impl Election {
         }
     }
 
-    /// Whether this is an answer to a call, and whether it is one.
-    fn role(&mut self, headers: &Headers) -> (bool, bool) {
+    /// Whom the user may mean: those who answered or were called most, at most this many.
+    #[must_use]
+    pub fn candidates(&self, most: usize) -> Vec<IpAddr> {
+        let mut all: Vec<(&IpAddr, &Votes)> = self.addresses.iter().collect();
+        all.sort_by_key(|(_, votes)| {
+            std::cmp::Reverse((votes.answers, votes.called, votes.present))
+        });
+        all.into_iter().take(most).map(|(address, _)| *address).collect()
+    }
+
+    fn role(&mut self, headers: &Headers) -> Role {
         let (from, to) = (headers.source, headers.destination);
         match headers.carries {
-            Carries::Tcp { source_port, port, flags, .. } => match flags.0 & 0x17 {
-                // SYN alone; FIN alone, or nothing, as no stack sends them.
-                0x00..=0x02 => {
+            Carries::Tcp { source_port, port, flags, .. } => {
+                // A SYN, or what no stack sends.
+                if flags.shape() != Shape::Other {
                     if self.calls.len() < MOST_CANDIDATES {
                         self.calls.insert((from, source_port, to, port));
                     }
-                    (false, true)
+                    return Role::Call;
                 }
-                // SYN with ACK; RST.
-                0x12 | 0x04 | 0x14 => (self.calls.contains(&(to, port, from, source_port)), false),
-                _ => (false, false),
-            },
-            Carries::Unreachable(about) => (about.source == to, false),
-            Carries::Udp { .. } | Carries::Other => (false, false),
+                let refuses = flags.has(TcpFlags::RST);
+                if (refuses || flags.has(TcpFlags::SYN))
+                    && self.calls.contains(&(to, port, from, source_port))
+                {
+                    Role::Answer
+                } else if refuses {
+                    Role::Reset
+                } else {
+                    Role::Other
+                }
+            }
+            Carries::Unreachable(about) if about.source == to => Role::Answer,
+            Carries::Unreachable(_) | Carries::Udp { .. } | Carries::Other => Role::Other,
         }
     }
 }
 
+/// What a packet is between two hosts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Call,
+    /// To a call that was seen.
+    Answer,
+    /// To anything else: a stack's own word, also a scanner's to who accepts him.
+    Reset,
+    Other,
+}
+
 impl Votes {
-    fn add(&mut self, sent: bool, answer: bool, call: bool) {
+    fn add(&mut self, sent: bool, role: Role) {
         self.present += 1;
-        self.answers += u64::from(sent && answer);
-        self.called += u64::from(!sent && call);
+        self.answers += u64::from(sent && role == Role::Answer);
+        self.called += u64::from(!sent && role == Role::Call);
+        self.calls += u64::from(sent && role == Role::Call);
+        self.goes_on += u64::from(sent && matches!(role, Role::Answer | Role::Other));
     }
+
+    /// Whether this is more likely a scanner than who is protected.
+    fn only_calls(&self) -> bool {
+        self.calls > 0 && self.called == 0 && self.goes_on == 0
+    }
+}
+
+/// Who is an end of nearly all frames.
+enum Best<'a, K> {
+    One(&'a K, &'a Votes),
+    /// Two that nothing tells apart, or one who looks like a scanner.
+    Doubtful,
+    Nobody,
 }
 
 /// The candidate that is an end of nearly all frames; of several, as the head of this file says.
 fn best<K: Ord, V: std::borrow::Borrow<Votes>>(
     candidates: &BTreeMap<K, V>,
     frames: u64,
-    of_first: impl Fn(&K) -> bool,
-) -> Option<(&K, &Votes)> {
+) -> Best<'_, K> {
     // A twentieth may be the neighbours' own talk that was overheard.
     let enough = frames - frames / 20;
     let mut standing: Vec<(&K, &Votes)> = candidates
@@ -178,9 +231,18 @@ fn best<K: Ord, V: std::borrow::Borrow<Votes>>(
         .map(|(key, votes)| (key, votes.borrow()))
         .filter(|(_, votes)| votes.present >= enough)
         .collect();
-    let fewest = standing.iter().map(|(_, votes)| votes.addresses.len()).min()?;
+    let Some(fewest) = standing.iter().map(|(_, votes)| votes.addresses.len()).min() else {
+        return Best::Nobody;
+    };
     standing.retain(|(_, votes)| votes.addresses.len() <= fewest.max(1) * ROUTER);
-    standing.into_iter().max_by_key(|(key, votes)| (votes.answers, votes.called, of_first(key)))
+    standing.sort_by_key(|(_, votes)| std::cmp::Reverse((votes.answers, votes.called)));
+    let rank = |votes: &Votes| (votes.answers, votes.called);
+    match standing.as_slice() {
+        [(_, one), (_, other), ..] if rank(one) == rank(other) => Best::Doubtful,
+        [(_, one), ..] if one.only_calls() => Best::Doubtful,
+        [(key, one), ..] => Best::One(key, one),
+        [] => Best::Nobody,
+    }
 }
 
 /// The votes for a candidate, if there is room for them.

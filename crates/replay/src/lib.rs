@@ -25,6 +25,7 @@ pub mod open;
 mod replay;
 pub mod source;
 mod summary;
+mod zones;
 
 pub use open::Open;
 pub use replay::{Replay, Settings, Whose};

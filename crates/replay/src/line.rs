@@ -12,6 +12,7 @@ use std::time::Duration;
 use vauban_engine::event::Probe;
 use vauban_engine::net::Prefix;
 use vauban_engine::program::Packet;
+use vauban_engine::zone::ZoneName;
 use vauban_engine::{Port, Timestamp};
 
 /// How long an answer is waited for: TCP's first retransmission timeout is a second (RFC 6298), so
@@ -49,6 +50,8 @@ pub struct Waiting {
     pub tuple: Tuple,
     /// What the kernel program goes by.
     pub packet: Packet,
+    /// The zone that it came in by, if that is only watched.
+    pub zone: Option<ZoneName>,
     /// What it is.
     pub kind: Kind,
 }

@@ -1,6 +1,7 @@
 //! What a replay has seen, in numbers.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use vauban_engine::engine::Tally;
 use vauban_engine::net::Prefix;
@@ -11,6 +12,9 @@ use crate::capture::Frame;
 /// Subjects told apart at most; beyond, suspicions are counted one by one.
 const MOST_SUBJECTS: usize = 65_536;
 
+/// Frames of several processors and queues may be so much out of order, and it changes nothing.
+pub const DISORDER: Duration = Duration::from_secs(1);
+
 /// The numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
@@ -20,6 +24,12 @@ pub struct Summary {
     pub cut: u64,
     /// Of the probes, those that could not count for that reason.
     pub unverified: u64,
+    /// Packets to the protected host that were left out: they came in by a zone that is ignored.
+    pub ignored: u64,
+    /// Whether a packet did not say by which interface it came in, and that would have mattered.
+    pub guessed: bool,
+    /// Frames that are older than one before them by more than [`DISORDER`].
+    pub backwards: u64,
     /// The time of the first frame, and the latest one.
     pub span: Option<(Timestamp, Timestamp)>,
     /// The protected host's addresses.
@@ -45,12 +55,15 @@ impl Summary {
             self.cut += 1;
         }
         let (first, last) = self.span.unwrap_or((frame.at, frame.at));
+        self.backwards += u64::from(last.since(frame.at) > DISORDER);
         self.span = Some((first, last.max(frame.at)));
     }
 
     /// Counts a notice.
     pub(crate) fn notice(&mut self, notice: &Notice) {
         match notice {
+            // In a zone that is only watched, nobody asks for a proof.
+            Notice::Suspected { zone: Some(_), .. } => {}
             Notice::Suspected { subject, .. } if self.unproven.len() < MOST_SUBJECTS => {
                 self.unproven.insert(*subject);
             }

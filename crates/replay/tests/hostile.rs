@@ -95,6 +95,10 @@ impl Flood {
         packet.extend(u16::try_from(40 + data).unwrap().to_be_bytes());
         packet.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
         packet.extend([from, to].concat());
+        let sum: u32 = packet.chunks(2).map(|two| u32::from(two[0]) << 8 | u32::from(two[1])).sum();
+        let sum = (sum & 0xffff) + (sum >> 16);
+        let sum = !u16::try_from((sum & 0xffff) + (sum >> 16)).unwrap();
+        packet[10..12].copy_from_slice(&sum.to_be_bytes());
         packet.extend(ports);
         packet.extend([0, 0, 0, 9, 0, 0, 0, 10, 0x50, flags, 4, 0, 0, 0, 0, 0]);
         packet.resize(packet.len() + data, 0);

@@ -3,13 +3,17 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
+use signal_hook::consts::SIGINT;
 use vauban_daemon::clock::Dates;
 use vauban_daemon::control::view::time;
 use vauban_daemon::decision::Decision;
 use vauban_daemon::entry::Entry;
 use vauban_daemon::{Options, announce, words};
 use vauban_engine::policy::{Enforcement, Policy, Unproven};
+use vauban_engine::zone::Pattern;
 use vauban_engine::{Engine, Notice, Prefix};
 use vauban_replay::source::{Failure, replay};
 use vauban_replay::{Open, Replay, Settings, Summary};
@@ -28,6 +32,8 @@ pub struct Asked {
     pub home: Vec<Prefix>,
     /// Who listens.
     pub open: Vec<Open>,
+    /// The interface of packets that do not say theirs.
+    pub interface: Option<String>,
     /// Objects instead of words.
     pub json: bool,
 }
@@ -48,7 +54,9 @@ pub fn run(asked: Asked) -> Result<(), Trouble> {
         all
     });
     let learns_home = asked.home.is_empty();
-    let mut replaying = Replay::new(Settings { policy: policy.clone(), home: asked.home, open });
+    let interface = asked.interface;
+    let mut replaying =
+        Replay::new(Settings { policy: policy.clone(), home: asked.home, open, interface });
     let mut printer = Printer::new(asked.json, policy);
     let outcome =
         replay(input, &mut replaying, &mut |engine, notice| printer.print(engine, notice));
@@ -73,9 +81,21 @@ pub fn home(text: &str) -> Result<Prefix, String> {
     text.parse().map_err(|error: vauban_engine::net::NotAPrefix| error.to_string())
 }
 
+/// An interface on the command line: a name that a zone could have.
+pub fn interface(text: &str) -> Result<String, String> {
+    let name = text.parse::<Pattern>().ok().filter(|_| !text.contains('*'));
+    name.map(|_| text.to_owned()).ok_or_else(|| {
+        format!(
+            "no interface's name: at most {} characters, as `ip link` shows it",
+            Pattern::LONGEST
+        )
+    })
+}
+
 /// The capture as a stream.
 fn open(file: &Path) -> Result<Box<dyn Read>, Trouble> {
     if file == Path::new("-") {
+        ends_with_its_input()?;
         return Ok(Box::new(io::stdin().lock()));
     }
     match File::open(file) {
@@ -85,6 +105,15 @@ fn open(file: &Path) -> Result<Box<dyn Read>, Trouble> {
         Ok(opened) => Ok(Box::new(opened)),
         Err(error) => Err(Trouble::NoInput(format!("{}: {error}", file.display()))),
     }
+}
+
+/// The first SIGINT is left to whoever feeds the pipe, as ctrl-C reaches both: what has come is still
+/// judged. The second one is meant for us.
+fn ends_with_its_input() -> io::Result<()> {
+    let again = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register_conditional_default(SIGINT, Arc::clone(&again))?;
+    signal_hook::flag::register(SIGINT, again)?;
+    Ok(())
 }
 
 /// What writes decisions.
@@ -116,10 +145,25 @@ impl Printer {
             Notice::Suspected { subject, .. } => engine.dossier(subject),
             _ => None,
         };
-        let known = dossier.as_ref().map_or(&[][..], |dossier| dossier.evidence.as_slice());
+        let watched = match notice {
+            Notice::Suspected { zone, .. } => zone.as_ref(),
+            _ => None,
+        };
+        let known = dossier.as_ref().map_or(&[][..], |dossier| match watched {
+            Some(zone) => dossier
+                .sightings
+                .iter()
+                .find(|sighting| sighting.zone == zone)
+                .map_or(&[][..], |sighting| sighting.evidence.as_slice()),
+            None => dossier.evidence.as_slice(),
+        });
         let entry = Entry::of(notice, known, &self.dates, &self.policy)?;
         let mut decision = Decision::of(entry)?;
-        if matches!(notice, Notice::Suspected { .. }) && self.policy.unproven != Unproven::Ban {
+        if let Some(zone) = watched {
+            decision.reason = format!("{}; {}", decision.reason, words::only_watched(zone));
+        } else if matches!(notice, Notice::Suspected { .. })
+            && self.policy.unproven != Unproven::Ban
+        {
             decision.reason = format!("{}; {}", decision.reason, self.unproven());
         }
         serde_json::to_string(&decision).ok()
@@ -143,7 +187,8 @@ impl Printer {
 
     fn line(&mut self, line: &str) {
         if self.failed.is_none() {
-            self.failed = writeln!(self.out, "{line}").err();
+            // At once: whoever pipes a live capture in wants to know now.
+            self.failed = writeln!(self.out, "{line}").and_then(|()| self.out.flush()).err();
         }
     }
 
@@ -168,6 +213,12 @@ impl Printer {
             counted(tally.suspected, "suspect"),
             counted(tally.banned, "ban"),
         ));
+        if tally.watched > 0 {
+            lines.push(format!(
+                "{} in zones that are only watched",
+                counted(tally.watched, "suspect")
+            ));
+        }
         if summary.unproven() > 0 && self.policy.unproven != Unproven::Ban {
             let some = counted(summary.unproven() as u64, "suspect");
             lines.push(format!("{some} {UNPROVEN}"));
@@ -196,6 +247,24 @@ fn remarks(summary: &Summary, learned: bool) -> Vec<String> {
     if learned && !summary.home.is_empty() {
         let home = names(&summary.home);
         remarks.push(format!("taken for the protected host: {home} (say --home if that is wrong)"));
+    }
+    if summary.ignored > 0 {
+        let some = counted(summary.ignored, "packet");
+        remarks.push(format!("{some} left out, as they came in by a zone that is ignored"));
+    }
+    if summary.guessed {
+        remarks.push(
+            "packets that do not say by which interface they came in are taken for those of zone \
+             wan (say --interface if that is wrong)"
+                .to_owned(),
+        );
+    }
+    if summary.backwards > 0 {
+        remarks.push(format!(
+            "{} older than what stands before them: time never runs backwards here, so they were \
+             judged as if they had come later; bring the capture in order (`reordercap`)",
+            counted(summary.backwards, "packet")
+        ));
     }
     if summary.unverified > 0 {
         remarks.push(format!(

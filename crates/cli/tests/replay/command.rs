@@ -1,7 +1,7 @@
 //! The command, run.
 
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -19,18 +19,7 @@ pub fn replay(arguments: &[&str]) -> Outcome {
 
 /// The same with something on standard input.
 pub fn replay_from(arguments: &[&str], input: &[u8]) -> Outcome {
-    let configured =
-        ["--config", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/replay/default.toml")];
-    let mut child = Command::new(env!("CARGO_BIN_EXE_vauban"))
-        .arg("replay")
-        .args(configured)
-        .args(arguments)
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = begin(arguments);
     let mut stdin = child.stdin.take().unwrap();
     let input = input.to_vec();
     let feeder = std::thread::spawn(move || {
@@ -44,6 +33,22 @@ pub fn replay_from(arguments: &[&str], input: &[u8]) -> Outcome {
         out: String::from_utf8(output.stdout).unwrap(),
         err: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Starts it, with pipes for everything.
+pub fn begin(arguments: &[&str]) -> Child {
+    let configured =
+        ["--config", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/replay/default.toml")];
+    Command::new(env!("CARGO_BIN_EXE_vauban"))
+        .arg("replay")
+        .args(configured.iter().filter(|_| !arguments.contains(&"--config")))
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 /// The objects of `--json`.

@@ -3,22 +3,22 @@
 
 use crate::command::{objects, replay_from};
 
-const PEER: [u8; 4] = [203, 0, 113, 9];
-const HOME: [u8; 4] = [192, 0, 2, 1];
+pub const PEER: [u8; 4] = [203, 0, 113, 9];
+pub const HOME: [u8; 4] = [192, 0, 2, 1];
 
-const SYN: u8 = 0x02;
+pub const SYN: u8 = 0x02;
 const RST_ACK: u8 = 0x14;
 const SYN_ACK: u8 = 0x12;
 const ACK: u8 = 0x10;
 const PSH_ACK: u8 = 0x18;
 
 /// A capture that grows.
-struct Capture {
-    bytes: Vec<u8>,
-    micros: u32,
+pub struct Capture {
+    pub bytes: Vec<u8>,
+    pub micros: u32,
 }
 
-fn checksum(bytes: &[u8]) -> u16 {
+pub fn checksum(bytes: &[u8]) -> u16 {
     let pairs =
         bytes.chunks(2).map(|two| u32::from(two[0]) << 8 | u32::from(*two.get(1).unwrap_or(&0)));
     let mut sum: u32 = pairs.sum();
@@ -30,14 +30,14 @@ fn checksum(bytes: &[u8]) -> u16 {
 
 impl Capture {
     /// Raw IP, version 2.4, from a time on that is early in a slot of 32 seconds.
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut bytes = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
         bytes.extend([0; 8]);
         bytes.extend([0, 0, 4, 0, 101, 0, 0, 0]);
         Self { bytes, micros: 0 }
     }
 
-    fn wait(&mut self, seconds: u32) {
+    pub fn wait(&mut self, seconds: u32) {
         self.micros += seconds * 1_000_000;
     }
 
@@ -59,7 +59,14 @@ impl Capture {
         let total = (length + 20).to_be_bytes();
         let mut packet = vec![0x45, 0, total[0], total[1], 0, 0, 0x40, 0, 64, 6, 0, 0];
         packet.extend([from, to].concat());
+        let sum = checksum(&packet).to_be_bytes();
+        packet[10..12].copy_from_slice(&sum);
         packet.extend(tcp);
+        self.packet(&packet);
+    }
+
+    /// A packet as it is.
+    pub fn packet(&mut self, packet: &[u8]) {
         self.micros += 1_000;
         let seconds = 1_795_000_000 / 32 * 32 + 1 + self.micros / 1_000_000;
         let size = u32::try_from(packet.len()).unwrap();
@@ -69,11 +76,11 @@ impl Capture {
         self.bytes.extend(packet);
     }
 
-    fn call(&mut self, peer: u16, port: u16) {
+    pub fn call(&mut self, peer: u16, port: u16) {
         self.segment((PEER, peer), (HOME, port), SYN, (1_000, 0), b"");
     }
 
-    fn refuse(&mut self, peer: u16, port: u16) {
+    pub fn refuse(&mut self, peer: u16, port: u16) {
         self.segment((HOME, port), (PEER, peer), RST_ACK, (0, 1_001), b"");
     }
 

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use crate::command::{objects, replay, replay_from};
 
-fn capture(name: &str) -> Vec<u8> {
+pub fn capture(name: &str) -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/replay/cases");
     fs::read(root.join(name).join("input.pcap")).unwrap()
 }
 
-/// The same capture as pcapng: a section, an interface, blocks that are passed over, frames.
-fn as_pcapng(classic: &[u8], link: u16, big: bool) -> Vec<u8> {
+/// The same capture as pcapng: a section, an interface (of this name, if any), blocks that are passed
+/// over, frames.
+pub fn as_pcapng(classic: &[u8], link: u16, big: bool, name: &str) -> Vec<u8> {
     let u16 = |n: u16| if big { n.to_be_bytes() } else { n.to_le_bytes() };
     let u32 = |n: u32| if big { n.to_be_bytes() } else { n.to_le_bytes() };
     let block = |kind: u32, body: &[u8]| {
@@ -22,7 +23,13 @@ fn as_pcapng(classic: &[u8], link: u16, big: bool) -> Vec<u8> {
     };
     let section = [&u32(0x1a2b_3c4d)[..], &u16(1), &u16(0), &[0xff; 8]].concat();
     // Time stamps in nanoseconds.
-    let resolution = [&u16(9)[..], &u16(1), &[9, 0, 0, 0], &[0; 4]].concat();
+    let mut resolution = [&u16(9)[..], &u16(1), &[9, 0, 0, 0], &[0; 4]].concat();
+    if !name.is_empty() {
+        let mut padded = name.as_bytes().to_vec();
+        padded.resize(name.len().next_multiple_of(4), 0);
+        let length = u16(name.len().try_into().unwrap());
+        resolution = [&u16(2)[..], &length, &padded, &resolution].concat();
+    }
     let interface = [&u16(link)[..], &u16(0), &u32(0), &resolution].concat();
     let mut file = [block(0x0a0d_0d0a, &section), block(1, &interface)].concat();
     file.extend(block(5, &[7; 40]));
@@ -47,7 +54,7 @@ fn formats_and_pipes_give_the_same() {
     let expected = replay_from(&["--json", "-"], &classic);
     assert_eq!((expected.code, expected.out.lines().count()), (0, 1), "{}", expected.err);
     for big in [false, true] {
-        let same = replay_from(&["--json", "-"], &as_pcapng(&classic, 1, big));
+        let same = replay_from(&["--json", "-"], &as_pcapng(&classic, 1, big, "eth0"));
         assert_eq!(same.out, expected.out, "{}", same.err);
     }
 }

@@ -17,7 +17,11 @@ mod command;
 mod damage;
 mod decoys;
 mod exports;
+mod home;
 mod input;
+mod kernel;
+mod live;
+mod zones;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -45,6 +49,10 @@ const UNSEEN: [(&str, &str); 9] = [
     ("a41_sV", "asks three open ports only: nothing that a client would not do"),
     ("a42_openonly", "asks three open ports only: nothing that a client would not do"),
 ];
+
+/// Captures in which nobody calls, nor answers a call: the user is asked whose they are.
+const ASKED: [&str; 7] =
+    ["a06_sM", "a07_sA", "a08_sW", "a11_sY", "a40_icmp", "b05_backscatter", "b06_lan"];
 
 struct Case {
     name: String,
@@ -99,7 +107,10 @@ fn captures_give_what_is_expected() {
         let json = run(&["--json"]);
         assert_eq!(run(&["--json"]).out, json.out, "{name}: not the same twice");
         let learned = replay(&["--json", input]);
-        assert_eq!(learned.out, json.out, "{name}: another home was learned\n{}", learned.err);
+        let asks = learned.code == 2;
+        assert_eq!(asks, ASKED.contains(&name.as_str()), "{name}: {}", learned.err);
+        let is_same = learned.out == json.out;
+        assert!(asks || is_same, "{name}: another home was learned\n{}", learned.err);
         let words = run(&[]);
         let words = format!("{}{}", words.out, words.err);
         for (file, text) in [("expected.jsonl", &json.out), ("expected.txt", &words)] {

@@ -217,6 +217,37 @@ impl Program {
         }
     }
 
+    /// The hook for input where a packet comes in by a zone that is only watched: whether it is a
+    /// probe there. Nothing is taken note of, and neither bans nor suspicions matter.
+    #[must_use]
+    pub fn watched(&self, now: Timestamp, packet: &Packet, owned: bool) -> bool {
+        let (port, flags) = match packet.what {
+            What::HiddenHeaders | What::Other => return false,
+            What::Udp { source_port, port } => {
+                if self.asked.contains(now, &(packet.source, source_port, port)) {
+                    return false;
+                }
+                (Port::udp(port), TcpFlags::SYN)
+            }
+            What::Tcp { port, flags, .. } => (Port::tcp(port), flags),
+        };
+        let served = owned
+            || self.served.contains(&port)
+            || self.recent.contains(now, &(packet.destination, port));
+        let probe = match flags.shape() {
+            Shape::Open => !served,
+            Shape::Impossible => true,
+            Shape::Other => false,
+        };
+        let looped = packet.source.is_loopback() || self.is_home(packet.source);
+        probe
+            && !looped
+            && !self.never.contains(packet.source)
+            && self.is_home(packet.destination)
+            && packet.unicast
+            && !self.rules.excludes(packet.source, port)
+    }
+
     /// The hook for output: takes note of what this host, or one behind it, asks by UDP.
     pub fn leaving(&mut self, now: Timestamp, packet: &Packet) {
         if let What::Udp { source_port, port } = packet.what

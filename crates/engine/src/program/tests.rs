@@ -41,6 +41,38 @@ fn a_port_with_a_listener_is_no_probe_and_stays_none_for_a_while() {
 }
 
 #[test]
+fn a_watched_zone_asks_the_same_and_takes_note_of_nothing() {
+    let policy = Policy { served: vec![Port::udp(68)], ..Policy::default() };
+    let mut program = program(&policy);
+    program.listens(NOW, HOME, Port::tcp(443));
+    let syn = tcp(81, 2);
+    for (packet, owned, probe) in [
+        (syn, false, true),
+        (syn, true, false),
+        (tcp(443, 2), false, false),
+        (tcp(443, 0), false, true),
+        (tcp(81, 0x10), false, false),
+        (tcp(81, 0x12), false, false),
+        (udp(1_024, 68), false, false),
+        (udp(1_024, 69), false, true),
+        (Packet { unicast: false, ..syn }, false, false),
+        (Packet { destination: PEER, ..syn }, false, false),
+        (Packet { source: HOME, ..syn }, false, false),
+        (Packet { what: What::HiddenHeaders, ..syn }, false, false),
+    ] {
+        for _ in 0..4 {
+            assert_eq!(program.watched(NOW, &packet, owned), probe, "{packet:?}");
+        }
+    }
+    // Four ports and a port that nobody may send to have made nobody a suspect.
+    assert!(!program.is_suspect(NOW, &subject()));
+    assert_eq!(
+        program.incoming(NOW, &syn, subject(), false, false),
+        Fate::Probe(Some(Stage::Below))
+    );
+}
+
+#[test]
 fn an_answer_is_no_probe_for_a_minute() {
     let mut program = program(&Policy::default());
     let question = |source_port, port| Packet {

@@ -80,6 +80,7 @@ impl Format {
             original_len: number(12),
             bytes: input.take(length),
             outbound: None,
+            interface: None,
             comment: &[],
         }))
     }

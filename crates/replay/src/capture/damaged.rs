@@ -35,6 +35,8 @@ pub enum Defect {
     Interfaces,
     /// Its time stamps are of a resolution that cannot be reckoned with.
     Resolution(u8),
+    /// A time stamp before 1970 or after 2262, which no capture is of.
+    Time,
     /// Reading failed, for this reason.
     Read(String),
 }
@@ -73,6 +75,9 @@ impl fmt::Display for Damaged {
             }
             Defect::Resolution(code) => {
                 write!(f, "time stamps of an unknown resolution ({code}, at byte {offset})")
+            }
+            Defect::Time => {
+                write!(f, "a time stamp that is not between 1970 and 2262 (at byte {offset})")
             }
             Defect::Read(why) => write!(f, "reading failed at byte {offset}: {why}"),
         }

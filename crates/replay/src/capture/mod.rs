@@ -36,6 +36,8 @@ pub struct Frame<'a> {
     pub bytes: &'a [u8],
     /// Which way it went, where the file says so (pcapng's `epb_flags`).
     pub outbound: Option<bool>,
+    /// The interface that it was captured at, where the file says so (pcapng's `if_name`).
+    pub interface: Option<&'a str>,
     /// What the file remarks about it; empty in most.
     pub comment: &'a [u8],
 }

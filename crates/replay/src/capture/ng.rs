@@ -22,8 +22,14 @@ const ENHANCED_PACKET: u32 = 6;
 /// The longest block that is held: the longest frame, and as much again for options.
 const MAX_BLOCK: u32 = 2 * MAX_FRAME;
 
-/// Interfaces that a section may describe: more than any host has, and some 100 KiB.
+/// Interfaces that a section may describe: more than any host has, and with their names some 400 KiB.
 const MOST_INTERFACES: usize = 4_096;
+
+/// Bytes of an interface's name that are kept. Linux has 15 at most, other systems some 50.
+const MOST_NAME: usize = 64;
+
+/// What `dumpcap -i any` calls its interface: all of them, so it tells nothing.
+const ANY: &str = "any";
 
 /// Bytes of a name or remark that are looked at: our own remarks are far shorter.
 const MOST_TEXT: usize = 512;
@@ -32,6 +38,7 @@ const MOST_TEXT: usize = 512;
 const COMMENT: u16 = 1;
 const USER_APPLICATION: u16 = 4;
 const FLAGS: u16 = 2;
+const NAME: u16 = 2;
 const RESOLUTION: u16 = 9;
 const OFFSET: u16 = 14;
 
@@ -45,7 +52,6 @@ pub struct Section {
     pub application: Option<String>,
 }
 
-#[derive(Clone, Copy)]
 struct Interface {
     /// As in the file: an error only when a frame is of it.
     link: u16,
@@ -53,6 +59,7 @@ struct Interface {
     units: u64,
     /// Added to each stamp, in seconds.
     offset: i64,
+    name: Option<Box<str>>,
 }
 
 /// Where in the window the parts of a frame lie.
@@ -73,7 +80,7 @@ impl Section {
 
     /// The next frame.
     pub fn frame<'a, R: Read>(
-        &mut self,
+        &'a mut self,
         input: &'a mut Input<R>,
     ) -> Result<Option<Frame<'a>>, Damaged> {
         let (length, found) = loop {
@@ -112,13 +119,16 @@ impl Section {
             }
         };
         let interface = usize::try_from(found.interface).unwrap_or(usize::MAX);
-        let Some(interface) = self.interfaces.get(interface).copied() else {
+        let Some(interface) = self.interfaces.get(interface) else {
             return Err(input.damage(Defect::Interface(found.interface)));
         };
         let Some(link) = LinkType::from_number(interface.link) else {
             return Err(input.damage(Defect::LinkType(interface.link.into())));
         };
-        let at = found.ticks.map_or(self.last, |ticks| interface.time(ticks));
+        let at = match found.ticks {
+            Some(ticks) => interface.time(ticks).ok_or_else(|| input.damage(Defect::Time))?,
+            None => self.last,
+        };
         self.last = at;
         let little_endian = self.little_endian;
         let block = input.take(usize::try_from(length).unwrap_or_default());
@@ -128,6 +138,7 @@ impl Section {
             original_len: found.original_len,
             bytes: block.get(found.data).unwrap_or_default(),
             outbound: None,
+            interface: interface.name.as_deref(),
             comment: &[],
         };
         for (code, value) in options(block.get(found.options).unwrap_or_default(), little_endian) {
@@ -205,11 +216,18 @@ impl Section {
             link: u16::try_from(link).unwrap_or_default(),
             units: 1_000_000,
             offset: 0,
+            name: None,
         };
         for (code, value) in
             options(block.get(16..length - 4).unwrap_or_default(), self.little_endian)
         {
             match (code, value) {
+                (NAME, name) => {
+                    let name = String::from_utf8_lossy(name.get(..MOST_NAME).unwrap_or(name));
+                    let name = name.trim_end_matches('\0');
+                    let tells = !name.is_empty() && name != ANY;
+                    interface.name = tells.then(|| name.into());
+                }
                 (RESOLUTION, [code, ..]) => {
                     let exponent = u32::from(code & 0x7f);
                     let units = if code & 0x80 == 0 {
@@ -278,11 +296,12 @@ impl Section {
 }
 
 impl Interface {
-    /// Ticks as a time; what is before 1970 or after 2554 is the nearest that can be said.
-    fn time(&self, ticks: u64) -> Timestamp {
+    /// Ticks as a time; `None` for what is before 1970, or so late that reckoning with it would end
+    /// beyond what can be said.
+    fn time(&self, ticks: u64) -> Option<Timestamp> {
         let nanos = i128::from(ticks) * 1_000_000_000 / i128::from(self.units)
             + i128::from(self.offset) * 1_000_000_000;
-        Timestamp(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
+        i64::try_from(nanos).ok().and_then(|nanos| u64::try_from(nanos).ok()).map(Timestamp)
     }
 }
 

@@ -7,11 +7,15 @@ use vauban_engine::event::{Checksum, Contact, EventKind, Probe};
 use vauban_engine::flags::TcpFlags;
 use vauban_engine::{Engine, Notice};
 
-use super::{Packets, Wrong, dates, plain};
+use super::bounded::Bounded;
+use super::{MOST_PACKETS, Packets, Wrong, dates, plain};
 use crate::replay::Replay;
 
-/// Bytes of text read at most: as many packets as are read, with all that is kept of each.
-const MOST_BYTES: u64 = 512 * 1024 * 1024;
+/// Bytes of text read at most, and so held: some 200,000 packets with all that is usually kept of each.
+const MOST_BYTES: u64 = 256 * 1024 * 1024;
+
+/// Objects read at most: the packets, their subjects, and what stands around them.
+const MOST_OBJECTS: usize = 2 * MOST_PACKETS;
 
 /// The version that is read.
 const VERSION: u32 = 1;
@@ -59,7 +63,7 @@ pub fn json(
     replay: &mut Replay,
     each: &mut dyn FnMut(&Engine, &Notice),
 ) -> Result<(), Wrong> {
-    let input = std::io::BufReader::new(input.take(MOST_BYTES));
+    let input = std::io::BufReader::new(Bounded::new(input.take(MOST_BYTES), MOST_OBJECTS));
     let export: Export = serde_json::from_reader(input).map_err(|error| {
         Wrong(format!("not an export of evidence: {}", plain(&error.to_string())))
     })?;

@@ -16,6 +16,7 @@ use vauban_engine::{Engine, Notice, Port, Timestamp};
 
 use crate::replay::Replay;
 
+mod bounded;
 mod comments;
 mod dates;
 mod json;

@@ -47,6 +47,7 @@ impl Replay {
     pub(super) fn is_brink(&self, waiting: &Waiting) -> bool {
         let Tuple { peer, home, port, .. } = waiting.tuple;
         port.protocol == Protocol::Tcp
+            && waiting.zone.is_none()
             && self.open.says(port).is_none()
             && self.listeners.verdict(home, port) != Some(Verdict::Open)
             && !self.plain.contains(waiting.at, &waiting.subject)
@@ -64,7 +65,10 @@ impl Replay {
         for other in self.line.waiting(LOOKED_THROUGH) {
             let Kind::Call(call) = &other.kind else { continue };
             let Tuple { home, port, .. } = other.tuple;
-            if other.subject != waiting.subject || port.protocol != Protocol::Tcp {
+            if other.zone.is_some()
+                || other.subject != waiting.subject
+                || port.protocol != Protocol::Tcp
+            {
                 continue;
             }
             if call.reply == Some(Reply::Refused) {
@@ -105,9 +109,10 @@ impl Replay {
                 (false, false) => Owned::No,
             };
         }
-        // Decoys speak TCP alone.
-        let suspect =
-            port.protocol == Protocol::Tcp && self.is_suspect(waiting.at, &waiting.subject);
+        // Decoys speak TCP alone, and to nobody who comes in by a zone that is only watched.
+        let suspect = port.protocol == Protocol::Tcp
+            && waiting.zone.is_none()
+            && self.is_suspect(waiting.at, &waiting.subject);
         let known = self.listeners.verdict(home, port);
         let (owned, lesson) = match (call.reply, known) {
             (Some(Reply::Known), _) | (None, Some(Verdict::Open)) => (Owned::Yes, None),

@@ -8,14 +8,16 @@
 //! kept from a listener, and the proof of an address, unless decoys played.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use vauban_engine::event::{Checksum, Contact, Event, EventKind, Facts, Guess, Probe};
 use vauban_engine::flags::TcpFlags;
 use vauban_engine::net::Prefix;
 use vauban_engine::policy::Policy;
 use vauban_engine::program::{Expiring, Fate, Program, What};
+use vauban_engine::zone::ZoneName;
 use vauban_engine::{BlockOp, Engine, Notice, Output, Timestamp};
-use vauban_packet::{network_layer, sides};
+use vauban_packet::{is_taken_in, network_layer, sides};
 
 use self::listeners::Owned;
 use crate::capture::Frame;
@@ -27,6 +29,7 @@ use crate::line::{Kind, Line, Segment, Tuple, Waiting};
 use crate::listeners::{Listeners, Verdict};
 use crate::open::Open;
 use crate::summary::Summary;
+use crate::zones::Places;
 
 mod listeners;
 mod packets;
@@ -43,15 +46,29 @@ pub struct Settings {
     pub home: Vec<Prefix>,
     /// Who listens, where the user says so.
     pub open: Open,
+    /// The interface that packets came in by which do not say theirs; without it, one that no zone
+    /// names.
+    pub interface: Option<String>,
 }
 
 /// The capture does not tell whose it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Whose;
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whose {
+    /// Addresses that it may be, the likeliest first; a handful at most.
+    pub candidates: Vec<IpAddr>,
+}
+
+impl Whose {
+    const MOST: usize = 4;
+}
 
 impl std::fmt::Display for Whose {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("cannot tell which host this capture is of; say its address with --home")
+        f.write_str("cannot tell which host this capture is of; say its address with --home")?;
+        for (number, address) in self.candidates.iter().enumerate() {
+            write!(f, "{}{address}", if number == 0 { " (there are " } else { ", " })?;
+        }
+        f.write_str(if self.candidates.is_empty() { "" } else { ", …)" })
     }
 }
 
@@ -61,6 +78,7 @@ impl std::error::Error for Whose {}
 pub struct Replay {
     engine: Engine,
     program: Program,
+    places: Places,
     open: Open,
     listeners: Listeners,
     handshakes: Handshakes,
@@ -76,8 +94,12 @@ pub struct Replay {
     line: Line,
     held: Option<Held>,
     home: Home,
+    /// Whether the user has said who is at home: then no packet to there is overheard.
+    home_is_said: bool,
     facts: Facts,
     now: Timestamp,
+    /// How far the engine's clock has come: those in the line are still to be judged.
+    judged: Timestamp,
     summary: Summary,
 }
 
@@ -85,11 +107,12 @@ impl Replay {
     /// One that has seen nothing.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        let Settings { policy, home, open } = settings;
+        let Settings { policy, home, open, interface } = settings;
         let facts = Facts::default();
         let sources = usize::try_from(policy.kernel.sources).unwrap_or(usize::MAX);
         let mut replay = Self {
             program: Program::new(&policy, &facts),
+            places: Places::new(&policy.zones, interface),
             doubtful: Expiring::new(policy.trigger.suspect, sources),
             plain: Expiring::new(policy.trigger.suspect, sources),
             answers: false,
@@ -101,8 +124,10 @@ impl Replay {
             line: Line::default(),
             held: home.is_empty().then(Held::default),
             home: Home::default(),
+            home_is_said: !home.is_empty(),
             facts,
             now: Timestamp::default(),
+            judged: Timestamp::default(),
             summary: Summary::default(),
         };
         if !home.is_empty() {
@@ -195,7 +220,8 @@ impl Replay {
         if held.is_empty() {
             return Ok(());
         }
-        let home = held.winner().ok_or(Whose)?;
+        let home =
+            held.winner().ok_or_else(|| Whose { candidates: held.candidates(Whose::MOST) })?;
         self.settle(home);
         held.each(|frame| self.see(frame, each));
         Ok(())
@@ -215,8 +241,9 @@ impl Replay {
         self.say_facts();
     }
 
+    /// Facts overtake those that wait in the line, but the clock does not.
     fn say_facts(&mut self) {
-        self.engine.handle(Event { at: self.now, kind: EventKind::Facts(self.facts.clone()) });
+        self.engine.handle(Event { at: self.judged, kind: EventKind::Facts(self.facts.clone()) });
     }
 
     /// A frame of the capture.
@@ -224,14 +251,28 @@ impl Replay {
         self.now = self.now.max(frame.at);
         let mut sides = sides(frame.link, frame.bytes);
         sides.outbound = sides.outbound.or(frame.outbound);
-        if let Some(packet) = network_layer(frame.link, frame.bytes) {
+        if let Some(packet) = network_layer(frame.link, frame.bytes)
+            && (is_taken_in(packet) || !self.is_for_home(packet))
+        {
             match self.fragments.take(self.now, packet) {
-                Whole::AsIs => self.packet(&sides, packet),
-                Whole::Together(packet) => self.packet(&sides, &packet),
+                Whole::AsIs => self.packet(&sides, frame.interface, packet),
+                Whole::Together(packet) => self.packet(&sides, frame.interface, &packet),
                 Whole::Waits => {}
             }
         }
         self.advance(each);
+    }
+
+    /// Whether an IPv4 packet, or a fragment of one, came to this host from another one.
+    fn is_for_home(&self, packet: &[u8]) -> bool {
+        let address = |at: usize| {
+            let bytes: Option<[u8; 4]> =
+                packet.get(at..).and_then(|rest| rest.first_chunk()).copied();
+            bytes.map(IpAddr::from)
+        };
+        let (from, to) = (address(12), address(16));
+        to.is_some_and(|to| self.program.is_home(to))
+            && !from.is_some_and(|from| self.program.is_home(from))
     }
 
     /// Judges those at the head of the line about which no more will be known.
@@ -250,6 +291,10 @@ impl Replay {
         let at = waiting.at;
         self.pass(at, each);
         let Waiting { subject, tuple, packet, .. } = *waiting;
+        if let Some(zone) = &waiting.zone {
+            self.watch(waiting, zone, each);
+            return;
+        }
         let banned = self.engine.ban_of(tuple.peer).is_some();
         let event = match &waiting.kind {
             Kind::Call(call) => {
@@ -297,6 +342,33 @@ impl Replay {
         }
     }
 
+    /// One that came in by a zone that is only watched: the kernel program keeps no count of it.
+    fn watch(
+        &mut self,
+        waiting: &Waiting,
+        zone: &ZoneName,
+        each: &mut dyn FnMut(&Engine, &Notice),
+    ) {
+        let (owned, probe) = match &waiting.kind {
+            Kind::Call(call) => {
+                let owned = self.owned(waiting, call);
+                if owned == Owned::Unknown {
+                    return;
+                }
+                (owned == Owned::Yes, &call.probe)
+            }
+            Kind::Impossible(probe) => (false, probe),
+            _ => return,
+        };
+        let fate = self.program.watched(waiting.at, &waiting.packet, owned);
+        let fate = if fate { Fate::Probe(None) } else { Fate::Passes };
+        if let Some(EventKind::Probe(probe)) = self.probed(fate, probe.as_deref(), false) {
+            let kind = EventKind::Probe(Probe { zone: Some(zone.clone()), ..probe });
+            self.engine.handle(Event { at: waiting.at, kind });
+            self.tell(each);
+        }
+    }
+
     /// The event of a packet that the kernel program took for a probe.
     fn probed(&mut self, fate: Fate, probe: Option<&Probe>, decoy: bool) -> Option<EventKind> {
         let Fate::Probe(stage) = fate else { return None };
@@ -309,6 +381,7 @@ impl Replay {
 
     /// Lets time pass up to `now`, one thing after the other.
     fn pass(&mut self, now: Timestamp, each: &mut dyn FnMut(&Engine, &Notice)) {
+        self.judged = self.judged.max(now);
         let mut last = None;
         while let Some(due) = self.engine.next_timeout().filter(|due| *due <= now) {
             // What stays due is for the next event.

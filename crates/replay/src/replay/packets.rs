@@ -5,15 +5,17 @@ use vauban_engine::event::{Checksum, Contact, Probe};
 use vauban_engine::flags::{Shape, TcpFlags};
 use vauban_engine::net::Prefix;
 use vauban_engine::program::{Packet, What};
+use vauban_engine::zone::ZoneName;
 use vauban_packet::{Carries, Headers, Sides, headers, probe, segment};
 
 use super::Replay;
 use crate::handshakes::{Said, Told};
 use crate::home::{MOST_LEARNED, is_hosts};
 use crate::line::{Call, Kind, Reply, Segment, Tuple, Waiting};
+use crate::zones::Place;
 
 impl Replay {
-    pub(super) fn packet(&mut self, sides: &Sides, bytes: &[u8]) {
+    pub(super) fn packet(&mut self, sides: &Sides, interface: Option<&str>, bytes: &[u8]) {
         let Ok(headers) = headers(bytes) else { return };
         let (from, to) = (headers.source, headers.destination);
         if self.home.mac.is_some() && self.home.mac == sides.from {
@@ -22,8 +24,18 @@ impl Replay {
         match (self.program.is_home(from), self.program.is_home(to)) {
             // To another link address than ours: overheard.
             (false, true) => {
-                let overheard = self.home.mac.is_some() && sides.to != self.home.mac;
-                self.incoming(&headers, !sides.elsewhere && !overheard, bytes);
+                let overheard = !self.home_is_said
+                    && (sides.overheard || self.home.mac.is_some() && sides.to != self.home.mac);
+                self.summary.guessed |= self.places.is_guess(interface);
+                let zone = match self.places.of(interface) {
+                    Place::Protected => None,
+                    Place::Watched(zone) => Some(zone.clone()),
+                    Place::Ignored => {
+                        self.summary.ignored += 1;
+                        return;
+                    }
+                };
+                self.incoming(&headers, zone, !sides.elsewhere && !overheard, bytes);
             }
             (true, false) => self.outgoing(&headers),
             _ => {}
@@ -46,7 +58,13 @@ impl Replay {
         self.settle(home);
     }
 
-    pub(super) fn incoming(&mut self, headers: &Headers, unicast: bool, bytes: &[u8]) {
+    pub(super) fn incoming(
+        &mut self,
+        headers: &Headers,
+        zone: Option<ZoneName>,
+        unicast: bool,
+        bytes: &[u8],
+    ) {
         let (source, destination) = (headers.source, headers.destination);
         let tuple = |peer_port, port| Tuple { peer: source, peer_port, home: destination, port };
         let read = || probe(bytes, None).ok().map(Box::new);
@@ -69,6 +87,10 @@ impl Replay {
                         if !opens {
                             self.line.went_on(&tuple, sequence);
                         }
+                        // Nobody looks at these where nobody is held for anything.
+                        if zone.is_some() {
+                            return;
+                        }
                         let Some(kind) =
                             self.acknowledgement(&tuple, opens, (sequence, acknowledgment), bytes)
                         else {
@@ -83,7 +105,7 @@ impl Replay {
         };
         let packet = Packet { source, destination, what, unicast };
         let subject = self.engine.keying().subject(source);
-        self.line.push(Waiting { at: self.now, subject, tuple, packet, kind });
+        self.line.push(Waiting { at: self.now, subject, tuple, packet, zone, kind });
     }
 
     /// A segment that acknowledges something: nobody's business, unless nobody listens there.
@@ -177,6 +199,6 @@ impl Replay {
 
     pub(super) fn push(&mut self, tuple: Tuple, packet: Packet, kind: Kind) {
         let subject = self.engine.keying().subject(tuple.peer);
-        self.line.push(Waiting { at: self.now, subject, tuple, packet, kind });
+        self.line.push(Waiting { at: self.now, subject, tuple, packet, zone: None, kind });
     }
 }
