@@ -30,6 +30,8 @@ pub struct Summary {
     pub guessed: bool,
     /// Frames that are older than one before them by more than [`DISORDER`].
     pub backwards: u64,
+    /// Whether a packet was to or from the protected host.
+    pub met_home: bool,
     /// The time of the first frame, and the latest one.
     pub span: Option<(Timestamp, Timestamp)>,
     /// The protected host's addresses.

@@ -248,6 +248,9 @@ fn remarks(summary: &Summary, learned: bool) -> Vec<String> {
         let home = names(&summary.home);
         remarks.push(format!("taken for the protected host: {home} (say --home if that is wrong)"));
     }
+    if summary.frames > 0 && !summary.met_home && !summary.home.is_empty() {
+        remarks.push("no packet was to or from the protected host".to_owned());
+    }
     if summary.ignored > 0 {
         let some = counted(summary.ignored, "packet");
         remarks.push(format!("{some} left out, as they came in by a zone that is ignored"));
@@ -267,11 +270,14 @@ fn remarks(summary: &Summary, learned: bool) -> Vec<String> {
         ));
     }
     if summary.unverified > 0 {
-        remarks.push(format!(
-            "{} probes do not count: they were cut off when they were captured, so nobody can \
-             verify their checksums; capture with `tcpdump -s 0`",
-            summary.unverified
-        ));
+        let why = if summary.cut > 0 {
+            "they were cut off when they were captured, so nobody can verify their checksums; \
+             capture with `tcpdump -s 0`"
+        } else {
+            "they are fragments, or shorter than they say, so nobody can verify their checksums"
+        };
+        let probes = summary.unverified;
+        remarks.push(format!("{probes} probes do not count: {why}"));
     }
     remarks
 }

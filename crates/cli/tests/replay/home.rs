@@ -139,6 +139,17 @@ fn who_says_home_means_a_mirrored_one_too() {
 }
 
 #[test]
+fn a_home_that_is_not_in_the_capture_is_said() {
+    let mut capture = framed(101);
+    capture.packet(&call(81));
+    for (home, said) in [("198.51.100.1", true), ("2001:db8::1", true), ("192.0.2.1", false)] {
+        let outcome = run(&capture, &["--home", home]);
+        assert_eq!(outcome.code, 0, "{}", outcome.err);
+        assert_eq!(outcome.err.contains("no packet was to or from"), said, "{home}");
+    }
+}
+
+#[test]
 fn time_that_goes_back_is_said() {
     let mut capture = framed(101);
     capture.wait(3_600);

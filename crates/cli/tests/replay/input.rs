@@ -151,3 +151,26 @@ fn a_cut_frame_does_not_count_and_the_remedy_is_said() {
     assert!(outcome.err.contains("probes do not count"), "{}", outcome.err);
     assert!(outcome.err.contains("tcpdump -s 0"), "{}", outcome.err);
 }
+
+#[test]
+fn a_time_that_cannot_be_reckoned_with_is_damage() {
+    let mut file = as_pcapng(&capture("a02_sT"), 1, false, "");
+    let mut at = 0;
+    while file[at] != 6 {
+        at += u32::from_le_bytes(file[at + 4..at + 8].try_into().unwrap()) as usize;
+    }
+    // The upper half of the first frame's nanoseconds.
+    file[at + 15] = 0xff;
+    let outcome = replay_from(&["--home", "10.77.0.2", "-"], &file);
+    assert_eq!(outcome.code, 65, "{}", outcome.err);
+    assert!(outcome.err.contains("between 1970 and 2262"), "{}", outcome.err);
+}
+
+#[test]
+fn an_export_of_more_than_is_read_is_refused() {
+    let some = "{\"subject\":\"192.0.2.1\"},".repeat(550_000);
+    let text = format!("{{\"format\":\"vauban-evidence\",\"version\":1,\"suspects\":[{some}");
+    let outcome = replay_from(&["-"], text.as_bytes());
+    assert_eq!(outcome.code, 65, "{}", outcome.err);
+    assert!(outcome.err.contains("more packets than are read"), "{}", outcome.err);
+}

@@ -30,7 +30,9 @@ fn packet(id: u8, options: &[u8], fragment: u16, protocol: u8, payload: &[u8]) -
 fn suspects(make: impl Fn(u8, &[u8]) -> Vec<Vec<u8>>) -> usize {
     let mut capture = Capture::new();
     for (id, port) in [(1, 81), (2, 82), (3, 83)] {
-        make(id, &segment(port)).iter().for_each(|packet| capture.packet(packet));
+        for packet in make(id, &segment(port)) {
+            capture.packet(&packet);
+        }
     }
     let outcome = replay_from(&["--json", "--home", "192.0.2.1", "-"], &capture.bytes);
     assert_eq!(outcome.code, 0, "{}", outcome.err);
@@ -97,4 +99,16 @@ fn what_is_behind_an_authentication_header_of_ipv6_is_not_looked_at() {
         let outcome = replay_from(&home, &capture.bytes);
         assert_eq!((outcome.code, objects(&outcome.out).len()), (0, count), "{next}");
     }
+}
+
+#[test]
+fn a_part_of_a_packet_is_not_said_to_have_been_cut_off() {
+    let (from, to) = ([0xfd, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9], [0xfd; 16]);
+    let mut capture = Capture::new();
+    let first =
+        [&[0x60, 0, 0, 0, 0, 32, 44, 64][..], &from, &to, &[6, 0, 0, 1, 0, 0, 0, 1]].concat();
+    capture.packet(&[&first[..], &segment(81), &[0; 4]].concat());
+    let home = ["--home", "fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd:fdfd", "-"];
+    let outcome = replay_from(&home, &capture.bytes);
+    assert!(outcome.err.contains("1 probes do not count: they are fragments"), "{}", outcome.err);
 }

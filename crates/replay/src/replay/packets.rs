@@ -21,7 +21,9 @@ impl Replay {
         if self.home.mac.is_some() && self.home.mac == sides.from {
             self.discover(from);
         }
-        match (self.program.is_home(from), self.program.is_home(to)) {
+        let ends = (self.program.is_home(from), self.program.is_home(to));
+        self.summary.met_home |= ends.0 || ends.1;
+        match ends {
             // To another link address than ours: overheard.
             (false, true) => {
                 let overheard = !self.home_is_said
