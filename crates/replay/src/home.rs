@@ -3,9 +3,9 @@
 //! Where the user does not say so, the first part of the capture votes. A capture that was made on a
 //! host has that host at one end of every packet. When two are at an end of every packet, it is the
 //! one with fewer addresses behind its link address (the other one is a router), else the one that
-//! answers calls, else the one that gets more of them. Where that makes no difference, or the winner is
-//! one who calls, is never called and never goes on with a call (a scanner whom nobody answers), the
-//! user is asked.
+//! answers calls, else the one that gets more of them, else the one whom others speak to first. Where
+//! that makes no difference, or the winner is one who calls, is never called and never goes on with a
+//! call (a scanner whom nobody answers), the user is asked.
 //!
 //! It cannot tell a router's own addresses from those behind it: who captured on one says `--home`.
 
@@ -40,6 +40,8 @@ pub struct Election {
     addresses: BTreeMap<IpAddr, Votes>,
     /// What the capture itself says: who sent, who received.
     said: BTreeSet<IpAddr>,
+    /// Who has spoken with whom.
+    pairs: BTreeSet<(IpAddr, IpAddr)>,
     /// Calls that were seen, to know answers by: caller, called.
     calls: BTreeSet<(IpAddr, u16, IpAddr, u16)>,
 }
@@ -52,6 +54,8 @@ struct Votes {
     answers: u64,
     /// Calls that it got.
     called: u64,
+    /// Others who spoke to it first.
+    visited: u64,
     /// Calls that it made.
     calls: u64,
     /// All else that it sent, resets excepted.
@@ -72,7 +76,10 @@ impl Election {
     /// Counts a frame.
     pub fn count(&mut self, sides: &Sides, headers: &Headers) {
         let (from, to) = (headers.source, headers.destination);
-        if !is_hosts(from) || !is_hosts(to) || sides.elsewhere || sides.overheard {
+        if !is_hosts(from) || !is_hosts(to) {
+            return;
+        }
+        if sides.elsewhere || sides.overheard {
             return;
         }
         self.frames += 1;
@@ -82,12 +89,16 @@ impl Election {
             None => {}
         }
         let role = self.role(headers);
+        // Whoever speaks first comes to somebody's door.
+        let pair = (from.min(to), from.max(to));
+        let first = self.pairs.len() < MOST_CANDIDATES && self.pairs.insert(pair);
         let ends = sides.from.zip(sides.to);
         if let Some((from_mac, to_mac)) = ends {
             self.framed += 1;
             for (mac, address, sent) in [(from_mac, from, true), (to_mac, to, false)] {
                 if let Some(votes) = entry(&mut self.macs, mac) {
                     votes.add(sent, role);
+                    votes.visited += u64::from(first && !sent);
                     if votes.addresses.len() < MOST_CANDIDATES {
                         votes.addresses.insert(address);
                     }
@@ -97,6 +108,7 @@ impl Election {
         for (address, sent) in [(from, true), (to, false)] {
             if let Some(votes) = entry(&mut self.addresses, address) {
                 votes.add(sent, role);
+                votes.visited += u64::from(first && !sent);
             }
         }
     }
@@ -235,8 +247,8 @@ fn best<K: Ord, V: std::borrow::Borrow<Votes>>(
         return Best::Nobody;
     };
     standing.retain(|(_, votes)| votes.addresses.len() <= fewest.max(1) * ROUTER);
-    standing.sort_by_key(|(_, votes)| std::cmp::Reverse((votes.answers, votes.called)));
-    let rank = |votes: &Votes| (votes.answers, votes.called);
+    let rank = |votes: &Votes| (votes.answers, votes.called, votes.visited);
+    standing.sort_by_key(|(_, votes)| std::cmp::Reverse(rank(votes)));
     match standing.as_slice() {
         [(_, one), (_, other), ..] if rank(one) == rank(other) => Best::Doubtful,
         [(_, one), ..] if one.only_calls() => Best::Doubtful,
