@@ -28,7 +28,7 @@ pub struct Summary {
     pub ignored: u64,
     /// Whether a packet did not say by which interface it came in, and that would have mattered.
     pub guessed: bool,
-    /// Frames that are older than one before them by more than [`DISORDER`].
+    /// Frames that are older than one before them by more than `DISORDER`.
     pub backwards: u64,
     /// Whether a packet was to or from the protected host.
     pub met_home: bool,
